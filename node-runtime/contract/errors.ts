@@ -1,0 +1,199 @@
+/**
+ * The one table of coded errors: code → HTTP status, title, next step.
+ *
+ * A refusal is a value, not an exception: something asked for that cannot be
+ * had, with a sentence a person understands and what to do next. Codes are
+ * stable: programs may compare them. `docs/errors.md` is generated from here.
+ */
+export const errors = {
+  // asking
+  bad_request: { status: 400, title: 'The request cannot be read', next: 'Compare it with /api/v1/openapi.json.' },
+  not_found: {
+    status: 404,
+    title: 'There is nothing at this address',
+    next: 'Check the address; /api/v1/openapi.json lists all.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is larger than allowed here',
+    next: 'Send files in chunks through /uploads.',
+  },
+  media_type: {
+    status: 415,
+    title: 'This media type is not read here',
+    next: 'Send application/json, or bytes where a file is expected.',
+  },
+  key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for a different request',
+    next: 'Use a new key for a new request.',
+  },
+  too_many: { status: 429, title: 'Too many at once', next: 'Wait a moment and try again.' },
+  limit_reached: { status: 422, title: 'A limit is reached', next: 'Remove what is no longer needed, then try again.' },
+  // who
+  sign_in_needed: { status: 401, title: 'Sign in first', next: 'Sign in, or send Authorization: Bearer TOKEN.' },
+  sign_in_failed: {
+    status: 401,
+    title: 'Name and password do not match',
+    next: 'Try again; an administrator can set a new password.',
+  },
+  token_invalid: {
+    status: 401,
+    title: 'This token is not valid, or no longer',
+    next: 'Make a new one: binnacle token create.',
+  },
+  role_missing: {
+    status: 403,
+    title: 'Your role does not allow this',
+    next: 'Ask an administrator for a higher role.',
+  },
+  host_refused: {
+    status: 421,
+    title: 'This node does not answer to that host name',
+    next: 'Use an address or name of this node.',
+  },
+  origin_refused: {
+    status: 403,
+    title: 'A page of another origin may not do this',
+    next: 'Open the console from this node itself.',
+  },
+  // cluster
+  starting: { status: 503, title: 'This node is still starting', next: 'Try again in a moment.' },
+  stopping: { status: 503, title: 'This node is stopping', next: 'Ask another node, or try again when it is back.' },
+  no_active: {
+    status: 503,
+    title: 'No active controller can be reached',
+    next: 'Look at the cluster overview: it says what is missing.',
+  },
+  unknown_outcome: {
+    status: 503,
+    title: 'It is not known whether this was done',
+    next: 'Send the same request again with the same Idempotency-Key.',
+  },
+  disk_full: {
+    status: 507,
+    title: 'The disk of this node is full',
+    next: 'Free some space; work goes on by itself. Nothing was lost.',
+  },
+  journal_damaged: {
+    status: 503,
+    title: 'The journal of this node is damaged',
+    next: 'Do not delete anything. Run: binnacle doctor.',
+  },
+  // sandboxes
+  sandbox_unknown: { status: 404, title: 'There is no such sandbox', next: 'Look at the list of sandboxes.' },
+  sandbox_exists: { status: 409, title: 'A sandbox of that name exists', next: 'Choose another name.' },
+  sandbox_kind: {
+    status: 422,
+    title: 'This kind of sandbox cannot be made here yet',
+    next: 'Make it shared or local.',
+  },
+  sandbox_in_use: {
+    status: 409,
+    title: 'Runs of this sandbox have not ended',
+    next: 'Cancel them or wait, then try again.',
+  },
+  path_refused: {
+    status: 400,
+    title: 'This path is not allowed',
+    next: 'Use a relative path of plain names inside the sandbox.',
+  },
+  file_unknown: {
+    status: 404,
+    title: 'There is no such file',
+    next: 'Look at the folder; it may have been moved or deleted (see the trash).',
+  },
+  not_a_file: { status: 409, title: 'That is a folder, not a file', next: 'Name a file, or ask for it as a zip.' },
+  not_a_folder: { status: 409, title: 'That is a file, not a folder', next: 'Name a folder.' },
+  file_exists: {
+    status: 409,
+    title: 'Something of that name is there already',
+    next: 'Choose another name, or replace it with If-Match.',
+  },
+  file_changed: {
+    status: 412,
+    title: 'The file was changed by someone else',
+    next: 'Look at the newer version, then save again.',
+  },
+  range_invalid: {
+    status: 416,
+    title: 'This part of the file does not exist',
+    next: 'Ask for a range inside the file.',
+  },
+  version_unknown: { status: 404, title: 'There is no such version', next: 'Look at the history of the file.' },
+  upload_unknown: { status: 404, title: 'There is no such upload', next: 'Start the upload again.' },
+  upload_offset: {
+    status: 409,
+    title: 'The upload goes on at another offset',
+    next: 'Ask for the upload and go on where it stands.',
+  },
+  upload_incomplete: {
+    status: 409,
+    title: 'The upload is not complete',
+    next: 'Send the missing bytes, then complete it.',
+  },
+  checksum_mismatch: { status: 422, title: 'The bytes do not match their checksum', next: 'Send them again.' },
+  file_damaged: {
+    status: 500,
+    title: 'The kept file no longer matches its checksum',
+    next: 'Restore another version; run: binnacle doctor.',
+  },
+  // jobs
+  job_file_wrong: {
+    status: 422,
+    title: 'The job file has mistakes',
+    next: 'Mend the lines named, save, launch again.',
+  },
+  not_launchable: {
+    status: 422,
+    title: 'This file is not a job file',
+    next: 'Launch a *.job.yaml, a *.job.json or a script.',
+  },
+  parameters_wrong: { status: 422, title: 'The parameters do not fit', next: 'Mend the parameters named.' },
+  run_unknown: {
+    status: 404,
+    title: 'There is no such run',
+    next: 'Look at the list of runs; old ones are removed by the retention rule.',
+  },
+  run_ended: { status: 409, title: 'The run has ended', next: 'Launch it again if needed.' },
+  task_unknown: { status: 404, title: 'The run has no such task', next: 'Look at the tasks of the run.' },
+  log_unknown: { status: 404, title: 'There is no output of this attempt', next: 'Look at the attempts of the task.' },
+  // people
+  user_unknown: { status: 404, title: 'There is no such person', next: 'Look at the list of people.' },
+  user_exists: { status: 409, title: 'A person of that name exists', next: 'Choose another name.' },
+  token_unknown: { status: 404, title: 'There is no such token', next: 'Look at the list of tokens.' },
+  last_admin: {
+    status: 409,
+    title: 'The last administrator cannot be removed',
+    next: 'Make another administrator first.',
+  },
+  // ours
+  internal: {
+    status: 500,
+    title: 'Binnacle made a mistake',
+    next: 'Try again; if it stays, look at the log of this node.',
+  },
+} as const satisfies Record<string, { status: number; title: string; next: string }>;
+
+export type ErrorCode = keyof typeof errors;
+
+/** A mistake at a place in a file or a request. Lines and columns count from 1. */
+export type Problem = {
+  path: string;
+  line?: number;
+  column?: number;
+  sentence: string;
+  /** What would be right, if that can be said. */
+  hint?: string;
+};
+
+/** Something asked for that cannot be had. Part of results, never thrown by the core. */
+export type Refusal = {
+  code: ErrorCode;
+  /** What exactly, in one sentence with names in it. */
+  detail: string;
+  problems?: Problem[];
+};
+
+export const refuse = (code: ErrorCode, detail: string, problems?: Problem[]): Refusal =>
+  problems ? { code, detail, problems } : { code, detail };

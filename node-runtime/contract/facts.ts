@@ -1,0 +1,160 @@
+/**
+ * The journal: what an entry is, and every kind of fact it may carry.
+ *
+ * A fact says what became so, in the past tense. It holds everything that
+ * `apply` needs: no clock, no chance, no file is asked when it is folded into
+ * state, so every controller comes to the same state. Kinds carry a version
+ * when their shape changes; a fact is never edited, only followed by another.
+ */
+import type { JobCheck, Problem, Role, RunState } from './model.ts';
+
+/** `era.number.node`, compared in that order (PROTOCOL section 2). */
+export type Term = { era: number; number: number; node: string };
+
+export type Entry = {
+  term: Term;
+  index: number;
+  /** Wall time in ms when it was made. Shown, never compared for safety. */
+  at: number;
+  /** Who asked: `user:ops`, `token:abc`, `desktop`, `node`. */
+  by: string;
+  /** Through which node it came. */
+  via: string;
+  /** Idempotency record, committed with the fact (P36). */
+  key?: KeptAnswer;
+  fact: Fact;
+};
+
+/** What an entry looks like on disk: its text is what crc and chain are made over. */
+export type StoredEntry = {
+  term: Term;
+  index: number;
+  /** JSON of {@link Entry} without term, index. */
+  text: string;
+  /** hex sha-256 over previous chain, term, index, text (PROTOCOL section 2). */
+  chain: string;
+};
+
+export type KeptAnswer = {
+  key: string;
+  /** Who used it: the same key of another person is another key. */
+  by: string;
+  /** hash of route and body: same key, other body is refused */
+  request: string;
+  status: number;
+  /** Small JSON answer, given again to the same key. */
+  answer: unknown;
+};
+
+/** Charter (PROTOCOL section 2). */
+export type Voter = { node: string; store: string };
+export type Charter = {
+  term: Term;
+  follows: Term | null;
+  active: string;
+  writeSet: string[];
+  voters: Voter[][];
+  parked?: { by: string; why: string };
+  reason: string;
+  at: number;
+};
+
+export type Fact =
+  // cluster
+  | { kind: 'clusterFounded'; cluster: string; name: string; node: string; nodeName: string }
+  | { kind: 'activated'; charter: Charter; nodeName: string; slots: number }
+  // people and programs
+  | { kind: 'userCreated'; name: string; role: Role; passwordHash: string }
+  | { kind: 'userChanged'; name: string; role?: Role; passwordHash?: string }
+  | { kind: 'userRemoved'; name: string }
+  | {
+      kind: 'tokenCreated';
+      id: string;
+      use: 'token' | 'session' | 'link';
+      label: string;
+      role: Role;
+      user?: string;
+      hash: string;
+      expiresAt?: number;
+    }
+  | { kind: 'tokenRemoved'; id: string }
+  // sandboxes
+  | {
+      kind: 'sandboxCreated';
+      name: string;
+      storage: 'kept' | 'local';
+      node?: string;
+      directory?: string;
+      description: string;
+    }
+  | { kind: 'sandboxRemoved'; name: string }
+  | { kind: 'filesChanged'; sandbox: string; changes: FileChange[] }
+  // runs
+  | {
+      kind: 'runLaunched';
+      run: string;
+      sandbox: string;
+      path: string;
+      revision?: number;
+      parameters: Record<string, string | number | boolean>;
+      plan: Plan;
+    }
+  | { kind: 'attemptPlaced'; run: string; task: string; number: number; node: string }
+  | { kind: 'attemptStarted'; run: string; task: string; number: number; at: number }
+  | { kind: 'attemptEnded'; run: string; task: string; number: number; end: AttemptEnd; retryAt?: number }
+  | { kind: 'taskSkipped'; run: string; task: string; state: 'skipped' | 'cancelled' | 'failed'; reason: string }
+  | { kind: 'cancelAsked'; run: string }
+  | { kind: 'runEnded'; run: string; state: RunState; reason?: string };
+
+export type FileChange =
+  | { op: 'put'; path: string; hash: string; bytes: number; executable: boolean; job?: JobCheck }
+  | { op: 'folder'; path: string }
+  /** Removes a file, or a folder with all in it, to the trash. */
+  | { op: 'remove'; path: string }
+  /** Moves a file, or a folder with all in it. */
+  | { op: 'move'; path: string; to: string }
+  | { op: 'copy'; path: string; to: string }
+  /** Makes an older version the newest, also of a removed file. */
+  | { op: 'restore'; path: string; version: number };
+
+/**
+ * What a run will do: the job file, checked and resolved, with nothing left to
+ * read. Made at launch, kept with the run, so that editing files changes
+ * nothing (a run pins its sandbox).
+ */
+export type Plan = {
+  name: string;
+  format: 'job' | 'script';
+  tasks: TaskPlan[];
+};
+export type TaskPlan = {
+  id: string;
+  name: string;
+  needs: string[];
+  finally: boolean;
+  /** Expression source; absent means success(). */
+  condition?: string;
+  /** A program with arguments, or text for the shell. */
+  run: { program: string; arguments: string[] } | { shell: string };
+  /** Values may hold `${{ … }}`, evaluated when the attempt is placed. */
+  environment: Record<string, string>;
+  workingDirectory: string;
+  timeoutMs: number | null;
+  attemptsMax: number;
+  retryDelayMs: number;
+  retryBackoff: number;
+  continueOnError: boolean;
+};
+
+export type AttemptEnd = {
+  at: number;
+  state: 'succeeded' | 'failed' | 'cancelled' | 'unknown';
+  cause: 'exit' | 'signal' | 'timeout' | 'cancelled' | 'cannot_start' | 'lost';
+  exitCode?: number;
+  signal?: string;
+  detail?: string;
+  outputBytes: number;
+  outputCut: boolean;
+};
+
+export type { JobCheck, Problem };

@@ -1,0 +1,70 @@
+/**
+ * Every bound that Binnacle puts on what comes from outside or grows inside.
+ *
+ * One table, units last. A limit that is reached is a refusal with a code
+ * (`errors.ts`), never a crash and never a silent cut. A test fills each.
+ */
+export const limits = {
+  // Paths and sandboxes
+  nameBytesMax: 255,
+  pathBytesMax: 1024,
+  pathDepthMax: 64,
+  sandboxNameCharsMax: 48,
+  sandboxesMax: 500,
+  filesPerSandboxMax: 200_000,
+  fileBytesMax: 64 * 1024 ** 3,
+  changesPerEntryMax: 5_000,
+  listPageMax: 5_000,
+  zipBytesMax: 8 * 1024 ** 3,
+
+  // HTTP
+  jsonBodyBytesMax: 1024 ** 2,
+  chunkBytesMax: 8 * 1024 ** 2,
+  uploadsOpenMax: 200,
+  uploadIdleMs: 24 * 3_600_000,
+  headerBytesMax: 16 * 1024,
+  requestTimeoutMs: 30_000,
+  connectionsMax: 2_000,
+  idempotencyKeyCharsMax: 128,
+  idempotencyKeepMs: 7 * 24 * 3_600_000,
+  answerKeptBytesMax: 16 * 1024,
+  eventStreamsMax: 400,
+  eventStreamBufferBytesMax: 1024 ** 2,
+  eventsKept: 2_000,
+  logReadBytesMax: 1024 ** 2,
+
+  // Job files, runs
+  jobFileBytesMax: 1024 ** 2,
+  jobProblemsMax: 20,
+  parametersMax: 100,
+  parameterCharsMax: 32 * 1024,
+  tasksMax: 500,
+  environmentMax: 200,
+  environmentCharsMax: 32 * 1024,
+  scriptCharsMax: 256 * 1024,
+  expressionCharsMax: 2_000,
+  attemptsMax: 20,
+  timeoutMsMax: 30 * 24 * 3_600_000,
+  runsUnfinishedMax: 10_000,
+  runsEndedInMemory: 500,
+  runsPageMax: 500,
+  slotsMax: 512,
+  outputBytesMax: 256 * 1024 ** 2,
+  stopGraceMs: 10_000,
+
+  // People and programs
+  usersMax: 1_000,
+  tokensMax: 5_000,
+  passwordCharsMin: 10,
+  passwordCharsMax: 256,
+  sessionMs: 12 * 3_600_000,
+  signInLinkMs: 10 * 60_000,
+  signInTriesPerMinute: 10,
+  passwordHashesAtOnce: 2,
+
+  // Journal
+  entryBytesMax: 4 * 1024 ** 2,
+  entriesPerBatchMax: 4_096,
+  snapshotEveryEntries: 20_000,
+  entriesKeptBeforeSnapshot: 20_000,
+} as const;

@@ -1,0 +1,400 @@
+/**
+ * What outside programs and the console see: one schema a thing, types inferred.
+ *
+ * These are answers, so they describe; what may be *asked* is bounded in
+ * `routes.ts`. Times are ISO 8601 strings in UTC, sizes are bytes, durations
+ * milliseconds. Words are those of the glossary.
+ */
+import { z } from 'zod';
+import { limits } from './limits.ts';
+
+export const Time = z.iso.datetime().meta({ description: 'UTC time, ISO 8601' });
+export const Role = z.enum(['viewer', 'operator', 'admin']).meta({ id: 'Role' });
+export type Role = z.infer<typeof Role>;
+
+export const SandboxName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dot, dash and underline; begins with a letter or digit')
+  .max(limits.sandboxNameCharsMax);
+/** A path inside a sandbox: relative, `/` between plain names, '' for the top. Checked again where it is used. */
+export const SandboxPath = z.string().max(limits.pathBytesMax);
+
+export const Problem = z
+  .object({
+    path: z.string(),
+    line: z.number().int().optional(),
+    column: z.number().int().optional(),
+    sentence: z.string(),
+    hint: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'A mistake at a place. Lines and columns count from 1.' });
+
+/** RFC 9457 problem details: the body of every answer that is not a success. */
+export const ProblemDetails = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string(),
+    detail: z.string(),
+    next: z.string().meta({ description: 'What to do now, in a sentence' }),
+    problems: z.array(Problem).optional(),
+    since: Time.optional(),
+  })
+  .meta({ id: 'ProblemDetails' });
+export type ProblemDetails = z.infer<typeof ProblemDetails>;
+
+// ---------------------------------------------------------------- cluster
+
+export const NodeRole = z.enum(['active', 'standby', 'watch', 'spare', 'worker', 'observer']);
+export const Node = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    address: z.string().optional(),
+    roles: z.array(NodeRole),
+    thisNode: z.boolean(),
+    reachable: z.boolean(),
+    since: Time.meta({ description: 'Reachable or unreachable since' }),
+    version: z.string(),
+    platform: z.string(),
+    cpuPercent: z.number(),
+    memoryFreeBytes: z.number(),
+    memoryBytes: z.number(),
+    diskFreeBytes: z.number(),
+    slots: z.number().int(),
+    tasksRunning: z.number().int(),
+    fingerprint: z.string().optional(),
+  })
+  .meta({ id: 'Node' });
+export type Node = z.infer<typeof Node>;
+
+export const Happening = z
+  .object({
+    position: z.number().int(),
+    at: Time,
+    tone: z.enum(['ok', 'info', 'warn', 'alarm', 'brass']),
+    text: z.string(),
+    subject: z.string().optional().meta({ description: 'The word in text that names what it is about' }),
+    run: z.string().optional(),
+  })
+  .meta({ id: 'Happening', description: 'One line of "what happened"' });
+export type Happening = z.infer<typeof Happening>;
+
+export const Cluster = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    thisNode: z.object({
+      id: z.string(),
+      name: z.string(),
+      roles: z.array(NodeRole),
+      version: z.string(),
+      startedAt: Time,
+    }),
+    state: z.enum(['working', 'starting', 'waiting', 'read_only']),
+    term: z.string().meta({ description: 'era.number.node' }),
+    active: z.string().nullable(),
+    standby: z.string().nullable(),
+    watch: z.string().nullable(),
+    mode: z.enum(['solo', 'paired']),
+    headline: z.string().meta({ description: 'One sentence: how it is' }),
+    survives: z.object({
+      sentence: z.string(),
+      lossOf: z.array(z.string()).meta({ description: 'Nodes any one of which may be lost without stopping work' }),
+    }),
+    waitsFor: z.array(z.object({ what: z.string(), next: z.string(), since: Time })),
+    journal: z.object({
+      end: z.number().int(),
+      committed: z.number().int(),
+      snapshot: z.number().int(),
+      lag: z.number().int(),
+    }),
+    counts: z.object({
+      nodes: z.number().int(),
+      sandboxes: z.number().int(),
+      runsRunning: z.number().int(),
+      runsWaiting: z.number().int(),
+      runsToday: z.number().int(),
+      failedToday: z.number().int(),
+    }),
+    happened: z.array(Happening),
+    readAt: Time,
+    fresh: z.boolean().meta({ description: 'Answered by the active from committed state' }),
+  })
+  .meta({ id: 'Cluster' });
+export type Cluster = z.infer<typeof Cluster>;
+
+// -------------------------------------------------------------- sandboxes
+
+export const SandboxKind = z.enum(['shared', 'local', 'partitioned']);
+export const Sandbox = z
+  .object({
+    name: SandboxName,
+    kind: SandboxKind,
+    node: z.string().optional().meta({ description: 'Where a local sandbox lies' }),
+    directory: z.string().optional(),
+    description: z.string(),
+    revision: z.number().int().meta({ description: 'Grows with every change; a run pins it' }),
+    files: z.number().int(),
+    bytes: z.number().int(),
+    createdAt: Time,
+    createdBy: z.string(),
+  })
+  .meta({ id: 'Sandbox' });
+export type Sandbox = z.infer<typeof Sandbox>;
+
+export const JobCheck = z
+  .object({
+    format: z.enum(['job', 'script']),
+    ok: z.boolean(),
+    name: z.string().optional(),
+    tasks: z.number().int(),
+    problems: z.array(Problem),
+  })
+  .meta({ id: 'JobCheck', description: 'What checking a job file found' });
+export type JobCheck = z.infer<typeof JobCheck>;
+
+export const Entry = z
+  .object({
+    path: z.string(),
+    name: z.string(),
+    kind: z.enum(['file', 'folder']),
+    bytes: z.number().int(),
+    changedAt: Time,
+    changedBy: z.string().optional(),
+    version: z.number().int().optional().meta({ description: 'Counts from 1 for each file of a kept sandbox' }),
+    etag: z.string().optional(),
+    items: z.number().int().optional().meta({ description: 'Entries in a folder' }),
+    executable: z.boolean().optional(),
+    job: JobCheck.optional(),
+  })
+  .meta({ id: 'Entry', description: 'A file or folder in a sandbox' });
+export type Entry = z.infer<typeof Entry>;
+
+export const FileVersion = z
+  .object({
+    version: z.number().int(),
+    revision: z.number().int(),
+    bytes: z.number().int(),
+    hash: z.string(),
+    at: Time,
+    by: z.string(),
+    removed: z.boolean(),
+    current: z.boolean(),
+  })
+  .meta({ id: 'FileVersion' });
+export type FileVersion = z.infer<typeof FileVersion>;
+
+export const TrashItem = z
+  .object({
+    path: z.string(),
+    bytes: z.number().int(),
+    removedAt: Time,
+    removedBy: z.string(),
+    version: z.number().int(),
+  })
+  .meta({ id: 'TrashItem' });
+export type TrashItem = z.infer<typeof TrashItem>;
+
+export const Upload = z
+  .object({
+    id: z.string(),
+    sandbox: SandboxName,
+    path: z.string(),
+    bytes: z.number().int(),
+    offset: z.number().int().meta({ description: 'Bytes received and kept; go on from here' }),
+    chunkBytesMax: z.number().int(),
+    expiresAt: Time,
+  })
+  .meta({ id: 'Upload' });
+export type Upload = z.infer<typeof Upload>;
+
+// ------------------------------------------------------------------- runs
+
+export const RunState = z.enum(['queued', 'waiting', 'running', 'succeeded', 'failed', 'cancelled', 'unknown']);
+export type RunState = z.infer<typeof RunState>;
+export const TaskState = z.enum([
+  'waiting',
+  'queued',
+  'running',
+  'succeeded',
+  'failed',
+  'skipped',
+  'cancelled',
+  'unknown',
+]);
+export type TaskState = z.infer<typeof TaskState>;
+
+export const Attempt = z
+  .object({
+    number: z.number().int(),
+    node: z.string(),
+    term: z.string(),
+    state: z.enum(['placed', 'running', 'succeeded', 'failed', 'cancelled', 'unknown']),
+    placedAt: Time,
+    startedAt: Time.optional(),
+    endedAt: Time.optional(),
+    exitCode: z.number().int().optional(),
+    signal: z.string().optional(),
+    cause: z
+      .enum(['exit', 'signal', 'timeout', 'cancelled', 'cannot_start', 'lost'])
+      .optional()
+      .meta({ description: 'Why it ended' }),
+    detail: z.string().optional(),
+    outputBytes: z.number().int(),
+    outputCut: z.boolean(),
+  })
+  .meta({ id: 'Attempt' });
+export type Attempt = z.infer<typeof Attempt>;
+
+export const Task = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    state: TaskState,
+    needs: z.array(z.string()),
+    finally: z.boolean(),
+    continueOnError: z.boolean(),
+    condition: z.string().optional(),
+    attemptsMax: z.number().int(),
+    attempts: z.array(Attempt),
+    nextAttemptAt: Time.optional(),
+    reason: z.string().optional().meta({ description: 'Why it waits, was skipped or failed, in a sentence' }),
+  })
+  .meta({ id: 'Task' });
+export type Task = z.infer<typeof Task>;
+
+export const RunSummary = z
+  .object({
+    id: z.string(),
+    sandbox: z.string(),
+    path: z.string(),
+    name: z.string(),
+    state: RunState,
+    launchedAt: Time,
+    startedAt: Time.optional(),
+    endedAt: Time.optional(),
+    by: z.string(),
+    nodes: z.array(z.string()),
+    tasksTotal: z.number().int(),
+    tasksEnded: z.number().int(),
+    exitCode: z.number().int().optional().meta({ description: 'Of the task that decided the end' }),
+    reason: z.string().optional(),
+  })
+  .meta({ id: 'RunSummary' });
+export type RunSummary = z.infer<typeof RunSummary>;
+
+export const Run = RunSummary.extend({
+  revision: z.number().int().optional().meta({ description: 'The pinned version of the sandbox' }),
+  parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  term: z.string(),
+  via: z.string(),
+  tasks: z.array(Task),
+}).meta({ id: 'Run' });
+export type Run = z.infer<typeof Run>;
+
+export const ParameterField = z
+  .object({
+    name: z.string(),
+    type: z.enum(['string', 'text', 'integer', 'number', 'boolean', 'date', 'choice']),
+    label: z.string(),
+    description: z.string().optional(),
+    required: z.boolean(),
+    default: z.union([z.string(), z.number(), z.boolean()]).optional(),
+    options: z.array(z.string()).optional(),
+    minimum: z.number().optional(),
+    maximum: z.number().optional(),
+    pattern: z.string().optional(),
+  })
+  .meta({ id: 'ParameterField', description: 'One field of the launch form' });
+export type ParameterField = z.infer<typeof ParameterField>;
+
+/** What the console needs to draw the launch form of a job file. */
+export const LaunchForm = z
+  .object({
+    sandbox: z.string(),
+    path: z.string(),
+    name: z.string(),
+    description: z.string().optional(),
+    format: z.enum(['job', 'script']),
+    parameters: z.array(ParameterField),
+    /** Scripts take any further parameters; job files only those declared. */
+    open: z.boolean(),
+    tasks: z.array(z.object({ id: z.string(), name: z.string(), needs: z.array(z.string()), finally: z.boolean() })),
+    placement: z
+      .array(z.object({ node: z.string(), suits: z.boolean(), sentence: z.string() }))
+      .meta({ description: 'Where it would run now, and why not elsewhere' }),
+  })
+  .meta({ id: 'LaunchForm' });
+export type LaunchForm = z.infer<typeof LaunchForm>;
+
+// ----------------------------------------------------------------- people
+
+export const User = z
+  .object({ name: z.string(), role: Role, createdAt: Time, lastSignInAt: Time.optional() })
+  .meta({ id: 'User' });
+export type User = z.infer<typeof User>;
+
+export const Token = z
+  .object({
+    id: z.string(),
+    label: z.string(),
+    role: Role,
+    createdAt: Time,
+    createdBy: z.string(),
+    expiresAt: Time.optional(),
+    lastUsedAt: Time.optional(),
+  })
+  .meta({ id: 'Token' });
+export type Token = z.infer<typeof Token>;
+
+export const Session = z
+  .object({
+    name: z.string(),
+    role: Role,
+    kind: z.enum(['person', 'program', 'desktop']),
+    expiresAt: Time.optional(),
+    /** What this role may do, said by the node so that the console never guesses. */
+    may: z.object({ change: z.boolean(), launch: z.boolean(), administer: z.boolean() }),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof Session>;
+
+// ----------------------------------------------------------------- events
+
+/**
+ * One line of the event stream. `position` is the journal position it follows
+ * from (SSE `id`). Events carry what changed, small; large things are named
+ * so that who cares fetches them.
+ */
+export const LiveEvent = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('run'), position: z.number(), at: Time, run: RunSummary }),
+    z.object({
+      kind: z.literal('task'),
+      position: z.number(),
+      at: Time,
+      run: z.string(),
+      task: Task,
+    }),
+    z.object({
+      kind: z.literal('files'),
+      position: z.number(),
+      at: Time,
+      sandbox: z.string(),
+      revision: z.number(),
+      paths: z.array(z.string()).meta({ description: 'What changed; empty means many' }),
+    }),
+    z.object({
+      kind: z.literal('sandbox'),
+      position: z.number(),
+      at: Time,
+      name: z.string(),
+      change: z.enum(['created', 'removed']),
+    }),
+    z.object({ kind: z.literal('cluster'), position: z.number(), at: Time }),
+    z.object({ kind: z.literal('happened'), position: z.number(), at: Time, happening: Happening }),
+  ])
+  .meta({ id: 'LiveEvent' });
+export type LiveEvent = z.infer<typeof LiveEvent>;

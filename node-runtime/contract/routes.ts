@@ -1,0 +1,418 @@
+/**
+ * The one route table: every address of the HTTP API, who may use it, what it
+ * takes and what it gives. The server's routing and checks, the OpenAPI
+ * document, the clients' types and `docs/api.md` all come from here, so none
+ * can drift.
+ *
+ * `role` is the least role needed; `nobody` means without signing in.
+ * `change` marks requests that alter state: they take an `Idempotency-Key`.
+ */
+import { z } from 'zod';
+import { limits } from './limits.ts';
+import * as m from './model.ts';
+
+export type Body = z.ZodType | 'bytes' | null;
+/** What a success carries: JSON of a schema, or a stream of another media type. */
+export type Answer = z.ZodType | { media: string } | null;
+export type Route = {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** `{name}` is one segment, `{name*}` the rest of the path. */
+  path: string;
+  role: 'nobody' | m.Role;
+  change: boolean;
+  status: 200 | 201 | 204;
+  summary: string;
+  params: z.ZodObject;
+  query: z.ZodObject;
+  body: Body;
+  answer: Answer;
+};
+
+type Loose = Partial<Pick<Route, 'params' | 'query' | 'body' | 'answer' | 'change' | 'status'>>;
+const none = z.object({});
+type Filled<R extends Loose> = {
+  params: R extends { params: infer P extends z.ZodObject } ? P : typeof none;
+  query: R extends { query: infer Q extends z.ZodObject } ? Q : typeof none;
+  body: R extends { body: infer B extends Body } ? B : null;
+  answer: R extends { answer: infer A extends Answer } ? A : null;
+};
+type Made<R extends Loose> = Omit<Route, 'params' | 'query' | 'body' | 'answer'> & Filled<R>;
+
+function route<R extends Loose>(
+  method: Route['method'],
+  path: string,
+  role: Route['role'],
+  summary: string,
+  rest: R,
+): Made<R> {
+  const made = {
+    method,
+    path,
+    role,
+    summary,
+    change: rest.change ?? method !== 'GET',
+    status: rest.status ?? (rest.answer ? 200 : 204),
+    params: rest.params ?? none,
+    query: rest.query ?? none,
+    body: rest.body ?? null,
+    answer: rest.answer ?? null,
+  };
+  return made as unknown as Made<R>;
+}
+
+const inSandbox = z.object({ sandbox: m.SandboxName });
+const atFile = z.object({ sandbox: m.SandboxName, path: m.SandboxPath.min(1) });
+const inUpload = z.object({ sandbox: m.SandboxName, upload: z.string().max(64) });
+const ofRun = z.object({ run: z.string().max(64) });
+const ofTask = z.object({ run: z.string().max(64), task: z.string().max(128) });
+const Name = z.string().regex(/^[a-z][a-z0-9._-]{0,47}$/, 'lower-case letters, digits, dot, dash, underline');
+const Password = z.string().min(limits.passwordCharsMin).max(limits.passwordCharsMax);
+const whole = (max: number) => z.coerce.number().int().min(0).max(max);
+const page = { cursor: z.string().max(2048).optional(), limit: whole(limits.listPageMax).min(1).optional() };
+const ParameterValue = z.union([z.string().max(limits.parameterCharsMax), z.number(), z.boolean()]);
+const text = { media: 'text/plain' };
+
+export const routes = {
+  // watching the node itself
+  healthz: route('GET', '/healthz', 'nobody', 'Is the process alive', { answer: text }),
+  readyz: route('GET', '/readyz', 'nobody', 'Can this node serve requests now', { answer: text }),
+  metrics: route('GET', '/metrics', 'viewer', 'Prometheus metrics', { answer: text }),
+  openapi: route('GET', '/api/v1/openapi.json', 'nobody', 'This document', { answer: { media: 'application/json' } }),
+  jobFileSchema: route('GET', '/api/v1/job-file.schema.json', 'nobody', 'JSON Schema of job files, for editors', {
+    answer: { media: 'application/schema+json' },
+  }),
+
+  // who
+  signIn: route('POST', '/api/v1/session', 'nobody', 'Sign in with name and password', {
+    body: z.object({ name: z.string().max(64), password: z.string().max(limits.passwordCharsMax) }),
+    answer: m.Session,
+    change: false,
+  }),
+  signInByLink: route('POST', '/api/v1/session/link', 'nobody', 'Sign in with the code of a one-time link', {
+    body: z.object({ code: z.string().max(128) }),
+    answer: m.Session,
+    change: false,
+  }),
+  session: route('GET', '/api/v1/session', 'viewer', 'Who am I and what may I do', { answer: m.Session }),
+  signOut: route('DELETE', '/api/v1/session', 'viewer', 'Sign out', { change: false }),
+  signInLink: route('POST', '/api/v1/sign-in-links', 'admin', 'Make a one-time sign-in link', {
+    body: z.object({ role: m.Role.optional() }),
+    answer: z.object({ code: z.string(), expiresAt: m.Time }),
+    status: 201,
+    change: false,
+  }),
+  users: route('GET', '/api/v1/users', 'admin', 'People who may sign in', {
+    answer: z.object({ users: z.array(m.User) }),
+  }),
+  userCreate: route('POST', '/api/v1/users', 'admin', 'Add a person', {
+    body: z.object({ name: Name, role: m.Role, password: Password }),
+    answer: m.User,
+    status: 201,
+  }),
+  userChange: route('PUT', '/api/v1/users/{user}', 'admin', 'Change role or password of a person', {
+    params: z.object({ user: z.string().max(64) }),
+    body: z.object({ role: m.Role.optional(), password: Password.optional() }),
+    answer: m.User,
+  }),
+  userRemove: route('DELETE', '/api/v1/users/{user}', 'admin', 'Remove a person', {
+    params: z.object({ user: z.string().max(64) }),
+  }),
+  tokens: route('GET', '/api/v1/tokens', 'admin', 'Tokens of programs', {
+    answer: z.object({ tokens: z.array(m.Token) }),
+  }),
+  tokenCreate: route('POST', '/api/v1/tokens', 'admin', 'Make a token; it is shown only once', {
+    body: z.object({
+      role: m.Role,
+      label: z.string().max(80).optional(),
+      expiresInDays: z.number().int().min(1).max(3650).optional(),
+    }),
+    answer: m.Token.extend({ secret: z.string() }),
+    status: 201,
+    change: false,
+  }),
+  tokenRemove: route('DELETE', '/api/v1/tokens/{token}', 'admin', 'Remove a token; it is useless at once', {
+    params: z.object({ token: z.string().max(64) }),
+  }),
+
+  // cluster
+  cluster: route('GET', '/api/v1/cluster', 'viewer', 'Term, roles, what can be survived, what is waited for', {
+    answer: m.Cluster,
+  }),
+  nodes: route('GET', '/api/v1/nodes', 'viewer', 'The nodes of the cluster', {
+    answer: z.object({ nodes: z.array(m.Node) }),
+  }),
+  events: route('GET', '/api/v1/events', 'viewer', 'Live events (SSE); resume with Last-Event-ID', {
+    query: z.object({ after: whole(Number.MAX_SAFE_INTEGER).optional() }),
+    answer: { media: 'text/event-stream' },
+  }),
+
+  // sandboxes
+  sandboxes: route('GET', '/api/v1/sandboxes', 'viewer', 'All sandboxes', {
+    answer: z.object({ sandboxes: z.array(m.Sandbox) }),
+  }),
+  sandboxCreate: route('POST', '/api/v1/sandboxes', 'operator', 'Make a sandbox', {
+    body: z.object({
+      name: m.SandboxName,
+      kind: m.SandboxKind,
+      description: z.string().max(500).optional(),
+      node: z.string().max(64).optional(),
+      directory: z
+        .string()
+        .max(limits.pathBytesMax)
+        .optional()
+        .meta({ description: 'local only, administrators only: an existing directory of the node, by absolute path' }),
+    }),
+    answer: m.Sandbox,
+    status: 201,
+  }),
+  sandbox: route('GET', '/api/v1/sandboxes/{sandbox}', 'viewer', 'One sandbox', {
+    params: inSandbox,
+    answer: m.Sandbox,
+  }),
+  sandboxRemove: route(
+    'DELETE',
+    '/api/v1/sandboxes/{sandbox}',
+    'admin',
+    'Remove a sandbox; a directory of a local one is left alone',
+    {
+      params: inSandbox,
+    },
+  ),
+  entries: route(
+    'GET',
+    '/api/v1/sandboxes/{sandbox}/entries',
+    'viewer',
+    'What is in a folder: folders first, then by name',
+    {
+      params: inSandbox,
+      query: z.object({ path: m.SandboxPath.default(''), ...page }),
+      answer: z.object({
+        path: z.string(),
+        revision: z.number().int(),
+        entries: z.array(m.Entry),
+        total: z.number().int(),
+        cursor: z.string().optional(),
+      }),
+    },
+  ),
+  search: route('GET', '/api/v1/sandboxes/{sandbox}/search', 'viewer', 'Files whose path contains a text', {
+    params: inSandbox,
+    query: z.object({ text: z.string().min(1).max(200), limit: whole(500).min(1).optional() }),
+    answer: z.object({ entries: z.array(m.Entry), more: z.boolean() }),
+  }),
+  fileRead: route(
+    'GET',
+    '/api/v1/sandboxes/{sandbox}/files/{path*}',
+    'viewer',
+    'A file; Range and If-None-Match are honoured',
+    {
+      params: atFile,
+      query: z.object({ version: whole(1e9).min(1).optional(), download: z.enum(['1']).optional() }),
+      answer: { media: 'application/octet-stream' },
+    },
+  ),
+  fileWrite: route(
+    'PUT',
+    '/api/v1/sandboxes/{sandbox}/files/{path*}',
+    'operator',
+    'Write a file; If-Match or If-None-Match: * guard it',
+    {
+      params: atFile,
+      query: z.object({ executable: z.enum(['0', '1']).optional() }),
+      body: 'bytes',
+      answer: m.Entry,
+    },
+  ),
+  fileRemove: route(
+    'DELETE',
+    '/api/v1/sandboxes/{sandbox}/files/{path*}',
+    'operator',
+    'Move a file or folder to the trash',
+    { params: atFile },
+  ),
+  folderCreate: route('POST', '/api/v1/sandboxes/{sandbox}/folders', 'operator', 'Make a folder', {
+    params: inSandbox,
+    body: z.object({ path: m.SandboxPath.min(1) }),
+    answer: m.Entry,
+    status: 201,
+  }),
+  move: route('POST', '/api/v1/sandboxes/{sandbox}/moves', 'operator', 'Rename or move a file or folder', {
+    params: inSandbox,
+    body: z.object({ path: m.SandboxPath.min(1), to: m.SandboxPath.min(1) }),
+    answer: m.Entry,
+  }),
+  copy: route('POST', '/api/v1/sandboxes/{sandbox}/copies', 'operator', 'Copy a file or folder', {
+    params: inSandbox,
+    body: z.object({ path: m.SandboxPath.min(1), to: m.SandboxPath.min(1) }),
+    answer: m.Entry,
+    status: 201,
+  }),
+  versions: route(
+    'GET',
+    '/api/v1/sandboxes/{sandbox}/versions/{path*}',
+    'viewer',
+    'The versions of a file, newest first',
+    {
+      params: atFile,
+      answer: z.object({ versions: z.array(m.FileVersion) }),
+    },
+  ),
+  restore: route(
+    'POST',
+    '/api/v1/sandboxes/{sandbox}/restores',
+    'operator',
+    'Make an older version the newest; also undoes a delete',
+    {
+      params: inSandbox,
+      body: z.object({ path: m.SandboxPath.min(1), version: z.number().int().min(1) }),
+      answer: m.Entry,
+    },
+  ),
+  trash: route('GET', '/api/v1/sandboxes/{sandbox}/trash', 'viewer', 'Deleted files that can be restored', {
+    params: inSandbox,
+    answer: z.object({ items: z.array(m.TrashItem) }),
+  }),
+  zip: route('GET', '/api/v1/sandboxes/{sandbox}/zip', 'viewer', 'A folder as one zip', {
+    params: inSandbox,
+    query: z.object({ path: m.SandboxPath.default('') }),
+    answer: { media: 'application/zip' },
+  }),
+  uploadCreate: route('POST', '/api/v1/sandboxes/{sandbox}/uploads', 'operator', 'Begin a resumable upload', {
+    params: inSandbox,
+    body: z.object({
+      path: m.SandboxPath.min(1),
+      bytes: z.number().int().min(0).max(limits.fileBytesMax),
+      hash: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional()
+        .meta({ description: 'sha-256, checked at the end' }),
+      executable: z.boolean().optional(),
+      ifMatch: z.string().max(100).optional(),
+      ifAbsent: z.boolean().optional(),
+    }),
+    answer: m.Upload,
+    status: 201,
+    change: false,
+  }),
+  upload: route('GET', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'Where an upload stands', {
+    params: inUpload,
+    answer: m.Upload,
+  }),
+  uploadChunk: route('PUT', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'The next bytes of an upload', {
+    params: inUpload,
+    query: z.object({ offset: whole(limits.fileBytesMax) }),
+    body: 'bytes',
+    answer: m.Upload,
+    change: false,
+  }),
+  uploadComplete: route(
+    'POST',
+    '/api/v1/sandboxes/{sandbox}/uploads/{upload}/complete',
+    'operator',
+    'Make the uploaded file visible, at once and whole',
+    {
+      params: inUpload,
+      answer: m.Entry,
+    },
+  ),
+  uploadCancel: route('DELETE', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'Give up an upload', {
+    params: inUpload,
+    change: false,
+  }),
+
+  // jobs and runs
+  check: route(
+    'POST',
+    '/api/v1/sandboxes/{sandbox}/checks',
+    'viewer',
+    'Check the text of a job file without keeping it',
+    {
+      params: inSandbox,
+      body: z.object({ path: m.SandboxPath.min(1), text: z.string().max(limits.jobFileBytesMax) }),
+      answer: m.JobCheck,
+      change: false,
+    },
+  ),
+  launchForm: route(
+    'GET',
+    '/api/v1/sandboxes/{sandbox}/launch-form',
+    'viewer',
+    'Parameters, tasks and where it would run',
+    {
+      params: inSandbox,
+      query: z.object({ path: m.SandboxPath.min(1) }),
+      answer: m.LaunchForm,
+    },
+  ),
+  launch: route('POST', '/api/v1/runs', 'operator', 'Launch a job file', {
+    body: z.object({
+      sandbox: m.SandboxName,
+      path: m.SandboxPath.min(1),
+      parameters: z.record(z.string().max(64), ParameterValue).optional(),
+    }),
+    answer: m.Run,
+    status: 201,
+  }),
+  runs: route('GET', '/api/v1/runs', 'viewer', 'Runs, newest first', {
+    query: z.object({
+      state: z.string().max(200).optional().meta({ description: 'one or more states, comma between' }),
+      sandbox: z.string().max(64).optional(),
+      path: z.string().max(limits.pathBytesMax).optional(),
+      text: z.string().max(200).optional(),
+      cursor: z.string().max(100).optional(),
+      limit: whole(limits.runsPageMax).min(1).optional(),
+    }),
+    answer: z.object({ runs: z.array(m.RunSummary), cursor: z.string().optional() }),
+  }),
+  run: route('GET', '/api/v1/runs/{run}', 'viewer', 'One run with tasks and attempts', {
+    params: ofRun,
+    answer: m.Run,
+  }),
+  cancel: route('POST', '/api/v1/runs/{run}/cancel', 'operator', 'Cancel a run: terminate, then kill', {
+    params: ofRun,
+    answer: m.Run,
+  }),
+  log: route(
+    'GET',
+    '/api/v1/runs/{run}/tasks/{task}/log',
+    'viewer',
+    'Output of an attempt from a byte offset; follow=1 streams until it ends',
+    {
+      params: ofTask,
+      query: z.object({
+        attempt: whole(limits.attemptsMax).min(1).optional(),
+        offset: z.coerce.number().int().optional().meta({ description: 'negative: so many bytes before the end' }),
+        limit: whole(limits.logReadBytesMax).optional(),
+        follow: z.enum(['0', '1', 'true', 'false']).optional(),
+      }),
+      answer: text,
+    },
+  ),
+  logTimes: route(
+    'GET',
+    '/api/v1/runs/{run}/tasks/{task}/log/times',
+    'viewer',
+    'When which byte of the output was written',
+    {
+      params: ofTask,
+      query: z.object({
+        attempt: whole(limits.attemptsMax).min(1).optional(),
+        offset: whole(Number.MAX_SAFE_INTEGER).optional(),
+      }),
+      answer: z.object({ times: z.array(z.object({ offset: z.number().int(), at: z.number() })) }),
+    },
+  ),
+};
+
+export type Routes = typeof routes;
+export type RouteName = keyof Routes;
+
+type In<T> = T extends z.ZodType ? z.infer<T> : T extends 'bytes' ? AsyncIterable<Uint8Array> : undefined;
+/** What a handler is given and what it gives back, per route; used by server and clients. */
+export type Params<N extends RouteName> = z.infer<Routes[N]['params']>;
+export type Query<N extends RouteName> = z.infer<Routes[N]['query']>;
+export type BodyOf<N extends RouteName> = In<Routes[N]['body']>;
+export type AnswerOf<N extends RouteName> = Routes[N]['answer'] extends z.ZodType
+  ? z.infer<Routes[N]['answer']>
+  : unknown;
