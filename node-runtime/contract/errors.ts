@@ -13,6 +13,17 @@ export const errors = {
     title: 'There is nothing at this address',
     next: 'Check the address; /api/v1/openapi.json lists all.',
   },
+  method_not_allowed: {
+    status: 405,
+    title: 'This address is not used that way',
+    next: 'Use a method of the Allow header; /api/v1/openapi.json lists all.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'The headers are larger than allowed',
+    next: 'Send fewer or shorter headers.',
+  },
+  request_timeout: { status: 408, title: 'The request did not arrive in time', next: 'Send it again, without pauses.' },
   body_too_large: {
     status: 413,
     title: 'The body is larger than allowed here',

@@ -125,6 +125,8 @@ export type FileChange =
 export type Plan = {
   name: string;
   format: 'job' | 'script';
+  /** Of all tasks; a task's own goes before it. Kept once, since a job may have many tasks. */
+  environment?: Record<string, string>;
   tasks: TaskPlan[];
 };
 export type TaskPlan = {

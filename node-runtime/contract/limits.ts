@@ -31,6 +31,11 @@ export const limits = {
   eventStreamsMax: 400,
   eventStreamBufferBytesMax: 1024 ** 2,
   eventsKept: 2_000,
+  eventHeartbeatMs: 15_000,
+  eventWriteMs: 30_000,
+  headersTimeoutMs: 10_000,
+  keepAliveMs: 75_000,
+  closeGraceMs: 5_000,
   logReadBytesMax: 1024 ** 2,
 
   // Job files, runs
@@ -61,6 +66,8 @@ export const limits = {
   signInLinkMs: 10 * 60_000,
   signInTriesPerMinute: 10,
   passwordHashesAtOnce: 2,
+  passwordHashesWaitingMax: 20,
+  signInKeptMax: 10_000,
 
   // Journal
   entryBytesMax: 4 * 1024 ** 2,

@@ -1,0 +1,287 @@
+/**
+ * People and programs: who may sign in, with what, as what.
+ *
+ * Holds hashes only: never a password, never the secret of a token. Sessions
+ * and sign-in links are tokens with another `use`; they end with the person
+ * they belong to. When something was last used is not known here: that is
+ * memory of the shell, not worth an entry.
+ *
+ * Promise: a cluster that has an administrator keeps one.
+ */
+import { type Refusal, refuse } from '../../contract/errors.ts';
+import type { Entry, Fact } from '../../contract/facts.ts';
+import { limits } from '../../contract/limits.ts';
+import type { Role, Token, User } from '../../contract/model.ts';
+
+export type TokenUse = 'token' | 'session' | 'link';
+export type KnownUser = { name: string; role: Role; passwordHash: string; createdAt: number };
+export type KnownToken = {
+  id: string;
+  use: TokenUse;
+  label: string;
+  /** Of a session of a person, the person's present role counts instead. */
+  role: Role;
+  /** The person it belongs to; absent for programs and for links of the desktop. */
+  user?: string;
+  hash: string;
+  createdAt: number;
+  createdBy: string;
+  expiresAt?: number;
+};
+export type Access = {
+  users: Map<string, KnownUser>;
+  tokens: Map<string, KnownToken>;
+  /** hash → id of a token; only for speed, never saved. */
+  ids: Map<string, string>;
+};
+export type Decision = { facts: Fact[] } | Refusal;
+
+export const emptyAccess = (): Access => ({ users: new Map(), tokens: new Map(), ids: new Map() });
+
+// ------------------------------------------------------------------ apply
+
+/** Folds one entry in, in place. Entries about other things change nothing. */
+export function applyToAccess(state: Access, entry: Entry): void {
+  const fact = entry.fact;
+  switch (fact.kind) {
+    case 'userCreated': {
+      const { kind, ...user } = fact;
+      state.users.set(fact.name, { ...user, createdAt: entry.at });
+      break;
+    }
+    case 'userChanged':
+      userChanged(state, fact);
+      break;
+    case 'userRemoved':
+      state.users.delete(fact.name);
+      for (const token of ownedBy(state, fact.name)) forget(state, token);
+      break;
+    case 'tokenCreated': {
+      forgetEnded(state, entry.at);
+      const { kind, ...token } = fact;
+      keep(state, { ...token, createdAt: entry.at, createdBy: entry.by });
+      break;
+    }
+    case 'tokenRemoved': {
+      const token = state.tokens.get(fact.id);
+      if (token) forget(state, token);
+      break;
+    }
+  }
+}
+
+function userChanged(state: Access, fact: Extract<Fact, { kind: 'userChanged' }>): void {
+  const user = state.users.get(fact.name);
+  if (!user) return;
+  const role = fact.role ?? user.role;
+  state.users.set(fact.name, { ...user, role, passwordHash: fact.passwordHash ?? user.passwordHash });
+}
+
+function keep(state: Access, token: KnownToken): void {
+  state.tokens.set(token.id, token);
+  state.ids.set(token.hash, token.id);
+}
+
+function forget(state: Access, token: KnownToken): void {
+  state.tokens.delete(token.id);
+  state.ids.delete(token.hash);
+}
+
+/** Ended sessions and links make room. Tokens of programs stay listed, so that people see why one fails. */
+function forgetEnded(state: Access, at: number): void {
+  for (const token of state.tokens.values()) {
+    if (token.use !== 'token' && isOver(token, at)) forget(state, token);
+  }
+}
+
+const isOver = (token: KnownToken, now: number): boolean => token.expiresAt !== undefined && token.expiresAt <= now;
+
+const ownedBy = (state: Access, user: string): KnownToken[] =>
+  [...state.tokens.values()].filter((token) => token.user === user);
+
+// ----------------------------------------------------------------- decide
+
+export function decideCreateUser(state: Access, wish: { name: string; role: Role; passwordHash: string }): Decision {
+  if (state.users.has(wish.name)) return refuse('user_exists', `There is already a person named ${wish.name}.`);
+  if (state.users.size >= limits.usersMax) {
+    return refuse('limit_reached', `There are ${limits.usersMax} people, the most a cluster keeps.`);
+  }
+  const { name, role, passwordHash } = wish;
+  return { facts: [{ kind: 'userCreated', name, role, passwordHash }] };
+}
+
+/**
+ * A new password ends the sessions of that person, so that whoever knew the
+ * old one is out; `keepSession` (a token id) spares the one it was asked from.
+ */
+export function decideChangeUser(
+  state: Access,
+  wish: { name: string; role?: Role; passwordHash?: string; keepSession?: string },
+): Decision {
+  const user = state.users.get(wish.name);
+  if (!user) return unknownUser(wish.name);
+  if (wish.role && wish.role !== 'admin' && isLastAdmin(state, user)) return lastAdmin(wish.name);
+  const changed: Fact = {
+    kind: 'userChanged',
+    name: wish.name,
+    ...(wish.role ? { role: wish.role } : {}),
+    ...(wish.passwordHash ? { passwordHash: wish.passwordHash } : {}),
+  };
+  const ended = wish.passwordHash ? ownedBy(state, wish.name).filter((token) => token.id !== wish.keepSession) : [];
+  return { facts: [changed, ...ended.map((token): Fact => ({ kind: 'tokenRemoved', id: token.id }))] };
+}
+
+/** Their sessions end with them: `apply` forgets these. Tokens they made for programs stay. */
+export function decideRemoveUser(state: Access, name: string): Decision {
+  const user = state.users.get(name);
+  if (!user) return unknownUser(name);
+  if (isLastAdmin(state, user)) return lastAdmin(name);
+  return { facts: [{ kind: 'userRemoved', name }] };
+}
+
+/**
+ * For tokens of programs, sessions and links alike. A full table refuses new
+ * tokens, but never locks people out: a session takes the place of the oldest
+ * session instead. `id` and `hash` are fresh and random, from the shell.
+ */
+export function decideCreateToken(
+  state: Access,
+  wish: { id: string; use: TokenUse; label: string; role: Role; user?: string; hash: string; expiresAt?: number },
+  now: number,
+): Decision {
+  if (state.tokens.has(wish.id) || state.ids.has(wish.hash)) throw new Error(`broken promise: token ${wish.id} twice`);
+  if (wish.user !== undefined && !state.users.has(wish.user)) return unknownUser(wish.user);
+  const { id, use, label, role, hash } = wish;
+  const created: Fact = {
+    kind: 'tokenCreated',
+    ...{ id, use, label, role, hash },
+    ...(wish.user === undefined ? {} : { user: wish.user }),
+    ...(wish.expiresAt === undefined ? {} : { expiresAt: wish.expiresAt }),
+  };
+  const room = roomFor(state, use, now);
+  return 'code' in room ? room : { facts: [...room.facts, created] };
+}
+
+function roomFor(state: Access, use: TokenUse, now: number): { facts: Fact[] } | Refusal {
+  const kept = [...state.tokens.values()].filter((token) => token.use === 'token' || !isOver(token, now));
+  if (kept.length < limits.tokensMax) return { facts: [] };
+  const oldest = use === 'session' ? kept.find((token) => token.use === 'session') : undefined;
+  if (!oldest) return refuse('limit_reached', `There are ${limits.tokensMax} tokens, the most a cluster keeps.`);
+  return { facts: [{ kind: 'tokenRemoved', id: oldest.id }] };
+}
+
+export function decideRemoveToken(state: Access, id: string): Decision {
+  if (!state.tokens.has(id)) return refuse('token_unknown', `There is no token ${id}.`);
+  return { facts: [{ kind: 'tokenRemoved', id }] };
+}
+
+/** Turns a one-time link into a session of the same role and person. The link is gone with it. */
+export function decideUseLink(
+  state: Access,
+  hash: string,
+  session: { id: string; hash: string; expiresAt: number },
+  now: number,
+): Decision {
+  const link = tokenOf(state, hash);
+  if (link?.use !== 'link' || isOver(link, now)) {
+    return refuse('token_invalid', 'This sign-in link was used already, is too old or never was.');
+  }
+  const { label, role } = link;
+  const wish = { ...session, use: 'session' as const, label, role, ...(link.user ? { user: link.user } : {}) };
+  const decision = decideCreateToken(state, wish, now);
+  if ('code' in decision) return decision;
+  return { facts: [{ kind: 'tokenRemoved', id: link.id }, ...decision.facts] };
+}
+
+const isLastAdmin = (state: Access, user: KnownUser): boolean =>
+  user.role === 'admin' && [...state.users.values()].filter((one) => one.role === 'admin').length === 1;
+
+const unknownUser = (name: string): Refusal => refuse('user_unknown', `There is no person named ${name}.`);
+const lastAdmin = (name: string): Refusal =>
+  refuse('last_admin', `${name} is the only administrator; the cluster would have none.`);
+
+// ------------------------------------------------------------------- read
+
+/** Who stands behind a secret. `by` is as in the audit log. */
+export type Credential = {
+  id: string;
+  by: string;
+  name: string;
+  role: Role;
+  kind: 'person' | 'program';
+  expiresAt?: number;
+};
+
+/**
+ * Who shows the secret with this hash (hex sha-256), for this use, at this
+ * time (ms since 1970)? A session is no bearer token and the other way round.
+ * The role of a person is the present one, not that of the sign-in.
+ */
+export function credentialOf(state: Access, hash: string, use: 'token' | 'session', now: number): Credential | Refusal {
+  const token = tokenOf(state, hash);
+  if (token?.use !== use) return notValid(use);
+  if (isOver(token, now)) return use === 'session' ? signInAgain() : refuse('token_invalid', 'This token has expired.');
+  const user = token.user === undefined ? undefined : state.users.get(token.user);
+  if (token.user !== undefined && !user) return notValid(use);
+  return {
+    id: token.id,
+    by: user ? `user:${user.name}` : `token:${token.id}`,
+    name: user?.name ?? (token.label || token.id),
+    role: user?.role ?? token.role,
+    kind: use === 'session' ? 'person' : 'program',
+    ...(token.expiresAt === undefined ? {} : { expiresAt: token.expiresAt }),
+  };
+}
+
+const notValid = (use: 'token' | 'session'): Refusal =>
+  use === 'session' ? signInAgain() : refuse('token_invalid', 'This token is unknown or was removed.');
+const signInAgain = (): Refusal => refuse('sign_in_needed', 'This session has ended.');
+
+const tokenOf = (state: Access, hash: string): KnownToken | undefined => {
+  const id = state.ids.get(hash);
+  return id === undefined ? undefined : state.tokens.get(id);
+};
+
+export const userNamed = (state: Access, name: string): KnownUser | undefined => state.users.get(name);
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+/** As shown outside. Throws for a name that is not there: the caller has just decided about it. */
+export function userView(state: Access, name: string): User {
+  const user = state.users.get(name);
+  if (!user) throw new Error(`broken promise: no user ${name}`);
+  return { name, role: user.role, createdAt: time(user.createdAt) };
+}
+
+/** As {@link userView}, for tokens, sessions and links. Never shows the hash. */
+export function tokenView(state: Access, id: string): Token {
+  const token = state.tokens.get(id);
+  if (!token) throw new Error(`broken promise: no token ${id}`);
+  return {
+    ...{ id, label: token.label, role: token.role, createdAt: time(token.createdAt), createdBy: token.createdBy },
+    ...(token.expiresAt === undefined ? {} : { expiresAt: time(token.expiresAt) }),
+  };
+}
+
+/** All people, by name. */
+export const userViews = (state: Access): User[] => [...state.users.keys()].sort().map((name) => userView(state, name));
+
+/** Tokens of programs, oldest first; sessions and links are not listed. */
+export const tokenViews = (state: Access): Token[] =>
+  [...state.tokens.values()].filter((token) => token.use === 'token').map((token) => tokenView(state, token.id));
+
+// --------------------------------------------------------------- snapshot
+
+type Saved = { users: KnownUser[]; tokens: KnownToken[] };
+
+/** Plain JSON, in the order of making, so that equal states save equally. */
+export const saveAccess = (state: Access): unknown =>
+  ({ users: [...state.users.values()], tokens: [...state.tokens.values()] }) satisfies Saved;
+
+export function loadAccess(saved: unknown): Access {
+  const { users, tokens } = saved as Saved;
+  const state = emptyAccess();
+  for (const user of users) state.users.set(user.name, user);
+  for (const token of tokens) keep(state, token);
+  return state;
+}

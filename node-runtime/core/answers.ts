@@ -1,0 +1,42 @@
+/**
+ * What a wish is answered with, read from the state right after its facts were
+ * applied. The answer leaves only when those facts are committed (P14).
+ */
+import { tokenView, userView } from './access/access.ts';
+import type { Reply } from './effects.ts';
+import { runOf } from './jobs/jobs.ts';
+import type { Replicated } from './replicated.ts';
+import { entryAt, sandboxView } from './sandboxes/sandboxes.ts';
+import type { Wish } from './wishes.ts';
+
+export function answerTo(state: Replicated, wish: Wish, run: string | undefined): Reply {
+  switch (wish.wish) {
+    case 'createUser':
+      return { status: 201, body: userView(state.access, wish.name) };
+    case 'changeUser':
+      return { status: 200, body: userView(state.access, wish.name) };
+    case 'createToken':
+      return { status: 201, body: tokenView(state.access, wish.id) };
+    case 'useLink':
+      return { status: 200, body: tokenView(state.access, wish.session.id) };
+    case 'createSandbox':
+      return { status: 201, body: sandboxView(state.sandboxes.get(wish.name)!) };
+    case 'changeFiles':
+      return changedEntry(state, wish);
+    case 'launch':
+      return { status: 201, body: runOf(state.jobs, run!) };
+    case 'cancel':
+      return { status: 200, body: runOf(state.jobs, wish.run) };
+    default:
+      return { status: 204, body: null };
+  }
+}
+
+/** The entry that a change of files made or renewed; nothing for a removal. */
+function changedEntry(state: Replicated, wish: Extract<Wish, { wish: 'changeFiles' }>): Reply {
+  const change = wish.changes[0];
+  if (!change || change.op === 'remove') return { status: 204, body: null };
+  const path = change.op === 'move' || change.op === 'copy' ? change.to : change.path;
+  const status = change.op === 'folder' || change.op === 'copy' ? 201 : 200;
+  return { status, body: entryAt(state.sandboxes.get(wish.sandbox)!, path) };
+}

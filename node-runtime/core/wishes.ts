@@ -1,0 +1,99 @@
+/**
+ * Decide: turns what somebody wishes into facts, or refuses.
+ *
+ * Only the active decides. Nothing changes here: the facts are applied and
+ * appended by `step.ts`, and the answer is read from the state after that. So
+ * a wish that would break the state is refused before it is written.
+ *
+ * A wish is already checked for shape and rights by the HTTP shell; here it is
+ * checked against the state.
+ */
+import type { Fact, FileChange, Plan } from '../contract/facts.ts';
+import type { Refusal } from '../contract/errors.ts';
+import type { Role } from '../contract/model.ts';
+import * as access from './access/access.ts';
+import * as jobs from './jobs/jobs.ts';
+import type { Replicated } from './replicated.ts';
+import * as sandboxes from './sandboxes/sandboxes.ts';
+
+export type FileGuard = { path: string; ifMatch?: string; ifAbsent?: boolean };
+
+export type Wish =
+  | { wish: 'createUser'; name: string; role: Role; passwordHash: string }
+  | { wish: 'changeUser'; name: string; role?: Role; passwordHash?: string }
+  | { wish: 'removeUser'; name: string }
+  | {
+      wish: 'createToken';
+      id: string;
+      use: 'token' | 'session' | 'link';
+      label: string;
+      role: Role;
+      user?: string;
+      hash: string;
+      expiresAt?: number;
+    }
+  | { wish: 'removeToken'; id: string }
+  | { wish: 'useLink'; hash: string; session: { id: string; hash: string; expiresAt: number } }
+  | { wish: 'createSandbox'; name: string; storage: 'kept' | 'local'; description: string; node?: string; directory?: string }
+  | { wish: 'removeSandbox'; name: string }
+  | { wish: 'changeFiles'; sandbox: string; changes: FileChange[]; guard?: FileGuard }
+  | {
+      wish: 'launch';
+      sandbox: string;
+      path: string;
+      revision?: number;
+      parameters: Record<string, string | number | boolean>;
+      plan: Plan;
+    }
+  | { wish: 'cancel'; run: string };
+
+export type Circumstances = {
+  now: number;
+  /** Index that the first fact will get. */
+  index: number;
+  /** Random letters and digits from the shell, fresh for this wish. */
+  random: string;
+};
+
+export type Decision = { facts: Fact[]; names?: { run?: string } } | Refusal;
+
+export function decide(state: Replicated, wish: Wish, circumstances: Circumstances): Decision {
+  switch (wish.wish) {
+    case 'createUser':
+      return access.decideCreateUser(state.access, wish);
+    case 'changeUser':
+      return access.decideChangeUser(state.access, wish);
+    case 'removeUser':
+      return access.decideRemoveUser(state.access, wish.name);
+    case 'createToken':
+      return access.decideCreateToken(state.access, wish, circumstances.now);
+    case 'removeToken':
+      return access.decideRemoveToken(state.access, wish.id);
+    case 'useLink':
+      return access.decideUseLink(state.access, wish.hash, wish.session, circumstances.now);
+    case 'createSandbox':
+      return sandboxes.decideCreateSandbox(state.sandboxes, wish);
+    case 'removeSandbox':
+      return sandboxes.decideRemoveSandbox(state.sandboxes, wish.name, jobs.usesSandbox(state.jobs, wish.name));
+    case 'changeFiles':
+      return sandboxes.decideChanges(state.sandboxes, wish.sandbox, wish.changes, wish.guard);
+    case 'launch':
+      return decideLaunch(state, wish, circumstances);
+    case 'cancel':
+      return jobs.decideCancel(state.jobs, wish.run);
+  }
+}
+
+function decideLaunch(state: Replicated, wish: Extract<Wish, { wish: 'launch' }>, circumstances: Circumstances): Decision {
+  const sandbox = sandboxes.sandboxNamed(state.sandboxes, wish.sandbox);
+  if ('code' in sandbox) return sandbox;
+  const run = runId(circumstances.index, circumstances.random);
+  const decision = jobs.decideLaunch(state.jobs, { ...wish, run });
+  return 'code' in decision ? decision : { ...decision, names: { run } };
+}
+
+/**
+ * Unique in one lineage by its journal index, and beyond it (an entry cut into
+ * quarantine may give its index to another) by four random letters.
+ */
+const runId = (index: number, random: string): string => `r-${index.toString(36)}${random.slice(0, 4)}`;

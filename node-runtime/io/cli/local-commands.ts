@@ -1,0 +1,93 @@
+/**
+ * Commands that act in this process: init, node, demo, doctor.
+ *
+ * They only read options and print; the acts themselves are given by whoever
+ * starts the command line.
+ */
+import type { Context } from './context.ts';
+import { exitCodes } from './exit-codes.ts';
+import type { Finding, Founded, ReadyNode } from './outside.ts';
+import { passwordFromFile } from './secret-entry.ts';
+import type { Colour } from './table.ts';
+
+type InitOptions = { cluster: string; name?: string; admin?: string; passwordFile?: string };
+
+export async function init(context: Context, options: InitOptions): Promise<number> {
+  const password = await passwordFromFile(options.passwordFile);
+  const founded = await context.acts.init({
+    data: context.data,
+    cluster: options.cluster,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.admin === undefined ? {} : { admin: options.admin }),
+    ...(password === undefined ? {} : { password }),
+  });
+  if (context.json) context.document({ ...founded, data: context.data });
+  else showFounded(context, founded);
+  return exitCodes.ok.code;
+}
+
+function showFounded(context: Context, founded: Founded): void {
+  context.say(`The cluster "${founded.cluster}" was made, with the node "${founded.node}" in ${context.data}.`);
+  context.say(`Fingerprint  ${founded.fingerprint}`);
+  context.say(`Sign in as   ${founded.admin}`);
+  if (founded.password !== null) {
+    context.say(`Password     ${context.paint(founded.password, 'bold')}   (shown only this once)`);
+  }
+  context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
+}
+
+type NodeOptions = { listen?: string; name?: string; example?: boolean };
+
+export async function node(context: Context, options: NodeOptions): Promise<number> {
+  return context.acts.node({
+    data: context.data,
+    listen: options.listen ?? null,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.example === undefined ? {} : { example: options.example }),
+    onReady: (ready) => showReady(context, ready),
+  });
+}
+
+function showReady(context: Context, ready: ReadyNode): void {
+  if (context.json) {
+    context.jsonLine({ kind: 'ready', ...ready });
+    return;
+  }
+  context.say(`Node ${context.paint(ready.name, 'bold')} is ready.`);
+  if (ready.url === null) context.say('It is reached on this computer only; --listen HOST:PORT opens it to others.');
+  else {
+    context.say(`Console      ${ready.url}`);
+    context.say(`Fingerprint  ${ready.fingerprint}`);
+  }
+}
+
+type DemoOptions = { keep?: string; open?: boolean };
+
+export async function demo(context: Context, options: DemoOptions): Promise<number> {
+  return context.acts.demo({
+    open: options.open !== false,
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
+    say: (line) => (context.json ? context.jsonLine({ kind: 'said', text: line }) : context.say(line)),
+  });
+}
+
+const marks: Record<Finding['level'], [mark: string, colour: Colour | undefined]> = {
+  ok: ['ok     ', 'green'],
+  note: ['note   ', 'blue'],
+  warning: ['warning', 'yellow'],
+  problem: ['problem', 'red'],
+};
+
+export async function doctor(context: Context): Promise<number> {
+  const findings = await context.acts.doctor({ data: context.data });
+  const problems = findings.filter((each) => each.level === 'problem').length;
+  if (context.json) context.document({ data: context.data, findings });
+  else {
+    for (const { level, what, next } of findings) {
+      const [mark, colour] = marks[level];
+      context.say(`${context.paint(mark, colour)}  ${what}`);
+      if (next !== undefined) context.say(`         ${next}`);
+    }
+  }
+  return problems > 0 ? exitCodes.failed.code : exitCodes.ok.code;
+}

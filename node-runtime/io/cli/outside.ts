@@ -1,0 +1,58 @@
+/**
+ * What the command line is given from outside: a terminal, and the few acts
+ * that need a node inside this process.
+ *
+ * Everything else a command does goes over HTTP to a node, like any other
+ * program. The acts are functions so that this folder knows no other part of
+ * the runtime; an act that cannot do its work throws an Error whose message is
+ * a sentence for a person (a `next` property may say what to do).
+ */
+export type Finding = {
+  level: 'ok' | 'note' | 'warning' | 'problem';
+  what: string;
+  /** What to do now, in a sentence. */
+  next?: string;
+};
+
+export type Founded = {
+  cluster: string;
+  node: string;
+  admin: string;
+  /** Only when it was made by us; shown once and kept nowhere. */
+  password: string | null;
+  fingerprint: string;
+};
+
+export type ReadyNode = { url: string | null; fingerprint: string; socketPath: string; name: string };
+
+export type LocalActs = {
+  /** Makes a cluster of one in an empty folder. */
+  init(o: { data: string; cluster: string; name?: string; admin?: string; password?: string }): Promise<Founded>;
+  /** Runs the node of a folder until it is told to stop; gives the exit code. */
+  node(o: {
+    data: string;
+    listen: string | null;
+    name?: string;
+    example?: boolean;
+    onReady(ready: ReadyNode): void;
+  }): Promise<number>;
+  /** Runs a cluster to look at, in a folder of its own. */
+  demo(o: { nodes?: number; open: boolean; keep?: string; say(line: string): void }): Promise<number>;
+  doctor(o: { data: string }): Promise<Finding[]>;
+  /** Starts the node of this folder in this process, without network. */
+  offline(data: string): Promise<{ socketPath: string; stop(): Promise<void> }>;
+};
+
+export type TerminalInput = NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
+
+export type Terminal = {
+  out(text: string): void;
+  err(text: string): void;
+  /** Is stdout a terminal: colours and progress only then. */
+  isTty: boolean;
+  columns: number;
+  env: Readonly<Record<string, string | undefined>>;
+  stdin: TerminalInput;
+  /** Of this program, for `--version`. */
+  version?: string;
+};

@@ -1,0 +1,346 @@
+/**
+ * The tree of commands: names, options, examples, and which function each runs.
+ *
+ * Only words and wiring; what a command does is in the `*-commands` modules.
+ * The common options may stand before the command or after it. Help and shell
+ * completion both come from this tree, so they cannot miss a command.
+ */
+import { Command, Option } from 'commander';
+import { limits } from '../../contract/limits.ts';
+import type { Role } from '../../contract/model.ts';
+import * as cluster from './cluster-commands.ts';
+import { completionScript, shells } from './completion.ts';
+import { type Common, type Context, contextOf } from './context.ts';
+import { exitCodes } from './exit-codes.ts';
+import { misused } from './failure.ts';
+import * as local from './local-commands.ts';
+import type { LocalActs, Terminal } from './outside.ts';
+import { listenAddress, wholeNumber } from './parameters.ts';
+import * as people from './people-commands.ts';
+import * as runs from './run-commands.ts';
+import * as sandboxes from './sandbox-commands.ts';
+
+type Outside = { acts: LocalActs; terminal: Terminal; ended(code: number): void };
+type Act = (context: Context, options: never, args: string[]) => Promise<number>;
+type Leaf = { summary: string; examples?: string[]; options?: Option[]; act: Act };
+
+const option = (flags: string, description: string): Option => new Option(flags, description);
+const role = (flags: string): Option =>
+  option(flags, 'what it may do')
+    .choices(['viewer', 'operator', 'admin'] satisfies Role[])
+    .makeOptionMandatory();
+const passwordFile = (): Option => option('--password-file <file>', 'read the password from the first line of a file');
+const number = (flags: string, description: string, min: number, max: number): Option =>
+  option(flags, description).argParser(wholeNumber(flags.replace(/ .*/, ''), min, max));
+
+/** Not shared between commands: an Option remembers the command it belongs to. */
+function commonOptions(): Option[] {
+  return [
+    option('--data <dir>', 'the folder of a node of this computer (BINNACLE_DATA)').helpGroup('Which node:'),
+    option('--url <https://host:port>', 'a node by address (BINNACLE_URL)').helpGroup('Which node:'),
+    option('--token <token>', 'token for that address (BINNACLE_TOKEN)').helpGroup('Which node:'),
+    option('--fingerprint <sha256>', 'of its certificate (BINNACLE_FINGERPRINT)').helpGroup('Which node:'),
+    option('--ca <file>', 'or the authority that signed it, PEM (BINNACLE_CA)').helpGroup('Which node:'),
+    number('--retry-for <seconds>', 'repeat a change while nobody answers (default 30)', 0, 3600).helpGroup(
+      'Which node:',
+    ),
+    option('--json', 'print JSON: one document, or one a line for streams').helpGroup('Output:'),
+    option('--verbose', 'show the cause of a failure').helpGroup('Output:'),
+  ];
+}
+
+const exitCodeHelp = (): string =>
+  Object.values(exitCodes)
+    .map(({ code, means }) => `  ${String(code).padStart(3)}  ${means}`)
+    .join('\n');
+
+export function buildProgram(outside: Outside): Command {
+  const program = new Command('binnacle')
+    .description('Runs jobs on a handful to a few hundred machines, and keeps running them when one dies.')
+    .enablePositionalOptions()
+    .version(outside.terminal.version ?? 'unknown', '--version', 'print the version')
+    .configureOutput({
+      writeOut: outside.terminal.out,
+      writeErr: outside.terminal.err,
+      // Said once, at the edge, in the same form as every other failure.
+      outputError: () => undefined,
+      getOutHelpWidth: () => outside.terminal.columns,
+      getErrHelpWidth: () => outside.terminal.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  binnacle demo                                    look at it, in a folder that goes away
+  binnacle init --cluster lab                      make a cluster of one on this computer
+  binnacle node --listen 0.0.0.0:7400              run the node
+  binnacle sandbox put report.py lab/jobs/         bring a job file
+  binnacle launch lab/jobs/report.py --follow      run it and see its output
+  TOKEN=$(binnacle token create --role operator)   let a program in
+
+Exit codes:
+${exitCodeHelp()}`,
+    );
+  for (const each of commonOptions()) program.addOption(each);
+  program.exitOverride((error) => {
+    throw error.exitCode === 0 || error.code === 'commander.help'
+      ? error
+      : misused(sentenceOf(error.message), seeHelp(program));
+  });
+  const add = adder(outside);
+  nodeCommands(program, add);
+  runCommands(program, add);
+  sandboxCommands(program, add);
+  peopleCommands(program, add);
+  otherCommands(program, add);
+  return program;
+}
+
+const sentenceOf = (message: string): string => {
+  const text = message.replace(/^error: /, '').replace(/\n/g, ' ');
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? '' : '.'}`;
+};
+
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
+}
+const seeHelp = (command: Command): string => `See: ${nameOf(command)} --help`;
+
+type Add = (parent: Command, usage: string, leaf: Leaf) => void;
+
+function adder({ acts, terminal, ended }: Outside): Add {
+  return (parent, usage, { summary, examples, options, act }) => {
+    const command = parent.command(usage).description(summary);
+    for (const each of [...(options ?? []), ...commonOptions()]) command.addOption(each);
+    if (examples) command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
+    command.exitOverride((error) => {
+      throw error.exitCode === 0 ? error : misused(sentenceOf(error.message), seeHelp(command));
+    });
+    command.action(async () => {
+      const given: Common = command.optsWithGlobals();
+      const context = contextOf(terminal, acts, given);
+      ended(await act(context, given as never, command.args));
+    });
+  };
+}
+
+function nodeCommands(program: Command, add: Add): void {
+  program.commandsGroup('The node of this computer:');
+  add(program, 'node', {
+    summary: 'run the node of a folder until it is told to stop',
+    examples: ['binnacle node --listen 0.0.0.0:7400', 'binnacle node --data /srv/binnacle --name ctl-a'],
+    options: [
+      option('--listen <host:port>', 'open it to others; without, only this computer reaches it').argParser(
+        listenAddress,
+      ),
+      option('--name <name>', 'how this node is called'),
+      option('--example', 'put a sandbox with examples into a new cluster'),
+    ],
+    act: (context, options) => local.node(context, options),
+  });
+  add(program, 'init', {
+    summary: 'make a cluster of one in an empty folder',
+    examples: ['binnacle init --cluster lab', 'binnacle init --cluster lab --data /srv/binnacle --admin ada'],
+    options: [
+      option('--cluster <name>', 'name of the cluster').makeOptionMandatory(),
+      option('--name <name>', 'name of this node (default: of this computer)'),
+      option('--admin <name>', 'name of the first administrator'),
+      passwordFile(),
+    ],
+    act: (context, options) => local.init(context, options),
+  });
+  add(program, 'demo', {
+    summary: 'run a cluster with examples to look at',
+    examples: ['binnacle demo', 'binnacle demo --keep ./try --no-open'],
+    options: [
+      option('--keep <dir>', 'keep its data in this folder'),
+      option('--no-open', 'do not open the console in a browser'),
+    ],
+    act: (context, options) => local.demo(context, options),
+  });
+  add(program, 'doctor', {
+    summary: 'look for what is wrong with the node of a folder',
+    act: (context) => local.doctor(context),
+  });
+  program.commandsGroup('The cluster:');
+  add(program, 'status', {
+    summary: 'how the cluster is, and what it can survive',
+    act: (context) => cluster.status(context),
+  });
+  add(program, 'nodes', { summary: 'the nodes of the cluster', act: (context) => cluster.nodes(context) });
+}
+
+function runCommands(program: Command, add: Add): void {
+  program.commandsGroup('Runs:');
+  add(program, 'launch <sandbox> [path]', {
+    summary: 'launch a job file; prints the id of the run',
+    examples: [
+      'binnacle launch lab jobs/report.job.yaml',
+      'binnacle launch lab/jobs/report.py -p day=2026-03-01 --follow',
+      'RUN=$(binnacle launch lab/nightly.sh --key nightly-2026-03-01)   # twice is once',
+    ],
+    options: [
+      option('-p, --parameter <name=value>', 'a parameter; may be repeated').argParser(
+        (text: string, earlier: string[] = []) => [...earlier, text],
+      ),
+      option('-f, --follow', 'print the outputs until it ends; the exit code says how'),
+      option('--key <key>', 'the same key launches once, however often it is sent').argParser((text) => {
+        if (text !== '' && text.length <= limits.idempotencyKeyCharsMax) return text;
+        throw misused(`A key has 1 to ${limits.idempotencyKeyCharsMax} characters.`);
+      }),
+    ],
+    act: (context, options, [sandbox = '', path]) => runs.launch(context, sandbox, path, options),
+  });
+  add(program, 'runs', {
+    summary: 'runs, newest first',
+    examples: ['binnacle runs --state running,queued', 'binnacle runs --all --json'],
+    options: [
+      option('--state <states>', 'only these, comma between'),
+      option('--sandbox <name>', 'only of this sandbox'),
+      number('--limit <n>', 'how many (default 20)', 1, 1_000_000),
+      option('--all', 'all that are kept'),
+    ],
+    act: (context, options) => runs.runs(context, options),
+  });
+  add(program, 'run <run>', {
+    summary: 'one run with its tasks',
+    act: (context, _, [id = '']) => runs.run(context, id),
+  });
+  add(program, 'logs <run> [task]', {
+    summary: 'the outputs of a run, or of one task',
+    examples: ['binnacle logs r-42', 'binnacle logs -f r-42 build', 'binnacle logs r-42 build --attempt 1'],
+    options: [
+      option('-f, --follow', 'go on until it ends; the exit code says how'),
+      number('--attempt <n>', 'of this attempt, not the last one', 1, limits.attemptsMax),
+    ],
+    act: (context, options, [id = '', task]) => runs.logs(context, id, task, options),
+  });
+  add(program, 'cancel <run>', {
+    summary: 'cancel a run: terminate, then kill',
+    act: (context, _, [id = '']) => runs.cancel(context, id),
+  });
+}
+
+function sandboxCommands(program: Command, add: Add): void {
+  program.commandsGroup('Files, people, programs:');
+  const sandbox = groupOf(program, 'sandbox', 'files in sandboxes; a file is named like SANDBOX/path');
+  add(sandbox, 'ls [target]', {
+    summary: 'all sandboxes, or what is in a folder of one',
+    act: (context, _, [target]) => sandboxes.list(context, target),
+  });
+  add(sandbox, 'create <name>', {
+    summary: 'make a sandbox',
+    examples: ['binnacle sandbox create lab', 'binnacle sandbox create plc --directory /srv/plc'],
+    options: [
+      option('--kind <kind>', 'shared (kept by the cluster) or local (a directory of one node)'),
+      option('--directory <dir>', 'an existing directory of the node; makes it local'),
+      option('--on <node>', 'which node holds a local one'),
+      option('--description <text>', 'what it is for'),
+    ],
+    act: (context, options, [name = '']) => sandboxes.create(context, name, options),
+  });
+  add(sandbox, 'get <target> [local]', {
+    summary: 'fetch a file, or a folder with -r; - prints it',
+    examples: ['binnacle sandbox get lab/out/result.csv', 'binnacle sandbox get -r lab/out ./results'],
+    options: [
+      option('-r, --recursive', 'a folder with all in it'),
+      number('--version <n>', 'an older version', 1, 1e9),
+    ],
+    act: (context, options, [target = '', place]) => sandboxes.get(context, target, place, options),
+  });
+  add(sandbox, 'put <files...>', {
+    summary: 'bring files (and folders with -r); the last argument says where to',
+    examples: ['binnacle sandbox put report.py lab/jobs/', 'binnacle sandbox put -r ./jobs lab/'],
+    options: [
+      option('-r, --recursive', 'folders with all in them'),
+      option('--no-replace', 'refuse if a file of that name is there'),
+    ],
+    act: (context, options, args) => {
+      const target = args.at(-1);
+      if (args.length < 2 || target === undefined)
+        throw misused('Where to?', 'binnacle sandbox put FILE… SANDBOX/path/');
+      return sandboxes.put(context, args.slice(0, -1), target, options);
+    },
+  });
+  add(sandbox, 'rm <target>', {
+    summary: 'move a file or folder to the trash',
+    options: [option('--whole', 'remove a whole sandbox, named without a path')],
+    act: (context, options, [target = '']) => sandboxes.remove(context, target, options),
+  });
+  add(sandbox, 'history <file>', {
+    summary: 'the versions of a file',
+    act: (context, _, [target = '']) => sandboxes.history(context, target),
+  });
+  add(sandbox, 'restore <file>', {
+    summary: 'make an older version the newest; also undoes rm',
+    options: [number('--version <n>', 'which one, see history', 1, 1e9).makeOptionMandatory()],
+    act: (context, options: { version: number }, [target = '']) => sandboxes.restore(context, target, options.version),
+  });
+}
+
+function peopleCommands(program: Command, add: Add): void {
+  const token = groupOf(program, 'token', 'tokens that let programs in');
+  add(token, 'create', {
+    summary: 'make a token and print it; it is shown only once',
+    examples: ['binnacle token create --role operator --label ci --expires 90'],
+    options: [
+      role('--role <role>'),
+      option('--label <text>', 'what it is for'),
+      number('--expires <days>', 'useless after so many days', 1, 3650),
+    ],
+    act: (context, options) => people.tokenCreate(context, options),
+  });
+  add(token, 'ls', { summary: 'all tokens', act: (context) => people.tokenList(context) });
+  add(token, 'rm <token>', {
+    summary: 'remove a token; it is useless at once',
+    act: (context, _, [id = '']) => people.tokenRemove(context, id),
+  });
+  const user = groupOf(program, 'user', 'people who may sign in');
+  add(user, 'ls', { summary: 'all people', act: (context) => people.userList(context) });
+  add(user, 'add <name>', {
+    summary: 'add a person; the password is asked for, or read from stdin',
+    options: [role('--role <role>'), passwordFile()],
+    act: (context, options, [name = '']) => people.userAdd(context, name, options),
+  });
+  add(user, 'passwd <name>', {
+    summary: 'set a new password',
+    options: [passwordFile()],
+    act: (context, options, [name = '']) => people.userPassword(context, name, options),
+  });
+  add(user, 'role <name>', {
+    summary: 'change what a person may do',
+    options: [role('--role <role>')],
+    act: (context, options: { role: Role }, [name = '']) => people.userRole(context, name, options.role),
+  });
+  add(user, 'rm <name>', {
+    summary: 'remove a person',
+    act: (context, _, [name = '']) => people.userRemove(context, name),
+  });
+}
+
+function otherCommands(program: Command, add: Add): void {
+  program.commandsGroup('Other:');
+  program.helpCommand('help [command]', 'how a command is used');
+  add(program, 'completion <shell>', {
+    summary: `print completion for ${shells.join(', ')}`,
+    examples: [
+      'source <(binnacle completion bash)',
+      'binnacle completion fish > ~/.config/fish/completions/binnacle.fish',
+    ],
+    act: async (context, _, [shell = '']) => {
+      context.terminal.out(completionScript(program, shell));
+      return exitCodes.ok.code;
+    },
+  });
+}
+
+function groupOf(program: Command, name: string, summary: string): Command {
+  const group = program.command(name).description(summary);
+  return group.exitOverride((error) => {
+    throw error.exitCode === 0 || error.code === 'commander.help'
+      ? error
+      : misused(sentenceOf(error.message), seeHelp(group));
+  });
+}

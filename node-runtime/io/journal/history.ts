@@ -1,0 +1,194 @@
+/**
+ * Ended and running runs to look back at: `history.db`.
+ *
+ * A read model: what happened is in the journal, this answers questions about
+ * it quickly. A list is at most one index range per state, merged newest first;
+ * words are found by a trigram index, shorter texts by a scan that ends at the
+ * limit. Every row is checked by its crc when it is read.
+ */
+import { crc32 } from 'node:zlib';
+import type { Database, Statement } from 'better-sqlite3';
+import { limits } from '../../contract/limits.ts';
+import type { RunState } from '../../contract/model.ts';
+import { JournalDamaged } from './errors.ts';
+import type { FiledRun, RunFilter } from './records.ts';
+
+const perMs = 1024;
+const trigramChars = 3;
+const everyState: Record<RunState, true> = {
+  queued: true,
+  waiting: true,
+  running: true,
+  succeeded: true,
+  failed: true,
+  cancelled: true,
+  unknown: true,
+};
+const allStates = Object.keys(everyState) as RunState[];
+
+type Listed = { seq: number; summary: string; crc: number };
+type Condition = { sql: string; values: (string | bigint)[] };
+
+const wordsOf = (run: { id: string; name: string; sandbox: string; path: string; by: string }): string =>
+  [run.id, run.name, run.sandbox, run.path, run.by].join('\n');
+const phrase = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+const charsOf = (text: string): number => [...text].length;
+
+export class History {
+  private readonly database: Database;
+  private readonly seqOfId;
+  private readonly lastIn;
+  private readonly insertRun;
+  private readonly updateRun;
+  private readonly insertText;
+  private readonly insertWords;
+  private readonly updateWords;
+  /** Few shapes of filters: their statements are kept. */
+  private readonly statements = new Map<string, Statement<unknown[], Listed>>();
+
+  constructor(database: Database) {
+    this.database = database;
+    this.seqOfId = database.prepare<[string], { seq: number; state: string }>(
+      'SELECT seq, state FROM runs WHERE id = ?',
+    );
+    this.lastIn = database
+      .prepare<[bigint, bigint], number>('SELECT seq FROM runs WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT 1')
+      .pluck();
+    this.insertRun = database.prepare(
+      `INSERT INTO runs (seq, id, launchedAt, endedAt, state, sandbox, path, name, by, summary, crc)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.updateRun = database.prepare('UPDATE runs SET endedAt = ?, state = ?, summary = ?, crc = ? WHERE seq = ?');
+    this.insertText = database.prepare('INSERT OR REPLACE INTO runTexts (seq, text, crc) VALUES (?, ?, ?)');
+    this.insertWords = database.prepare('INSERT INTO runWords (rowid, words, state, sandbox) VALUES (?, ?, ?, ?)');
+    this.updateWords = database.prepare('UPDATE runWords SET words = ?, state = ?, sandbox = ? WHERE rowid = ?');
+  }
+
+  /** Files runs anew or over what was filed under the same id; inside the caller's transaction. */
+  file(runs: FiledRun[]): void {
+    for (const run of runs) {
+      const filed = this.seqOfId.get(run.id);
+      const seq = BigInt(filed?.seq ?? this.nextSeq(run.launchedAt));
+      const crc = crc32(run.summary);
+      if (!filed) {
+        const { id, launchedAt, endedAt, state, sandbox, path, name, by, summary } = run;
+        this.insertRun.run(seq, id, launchedAt, endedAt, state, sandbox, path, name, by, summary, crc);
+        this.insertWords.run(seq, wordsOf(run), state, sandbox);
+      } else {
+        this.updateRun.run(run.endedAt, run.state, run.summary, crc, seq);
+        if (filed.state !== run.state) this.updateWords.run(wordsOf(run), run.state, run.sandbox, seq);
+      }
+      this.insertText.run(seq, run.text, crc32(run.text));
+    }
+  }
+
+  /** The place behind all runs of that millisecond. */
+  private nextSeq(launchedAt: number): number {
+    const first = Math.floor(launchedAt) * perMs;
+    let seq = first;
+    for (let last = this.lastIn.get(BigInt(seq), BigInt(seq + perMs)); last !== undefined; ) {
+      seq = last + 1;
+      last = this.lastIn.get(BigInt(seq), BigInt(seq + 1));
+    }
+    return seq;
+  }
+
+  one(id: string): string | null {
+    const row = this.database
+      .prepare<[string], { text: string; crc: number }>(
+        'SELECT t.text, t.crc FROM runs r JOIN runTexts t ON t.seq = r.seq WHERE r.id = ?',
+      )
+      .get(id);
+    if (!row) return null;
+    if (row.crc !== crc32(row.text)) throw damagedRun(id);
+    return row.text;
+  }
+
+  /** Summaries, newest first. */
+  list(filter: RunFilter): string[] {
+    const limit = Math.min(Math.max(1, filter.limit), limits.runsPageMax);
+    const from = BigInt(Math.max(0, Math.ceil(filter.since ?? 0)) * perMs);
+    const below = filter.before ? this.seqBefore(filter.before) : BigInt(Number.MAX_SAFE_INTEGER);
+    const found =
+      filter.text && charsOf(filter.text) >= trigramChars
+        ? this.byWords(filter, filter.text, from, below, limit)
+        : this.byIndex(filter, from, below, limit);
+    return found.map((row) => {
+      if (row.crc !== crc32(row.summary)) throw damagedRun(`number ${row.seq}`);
+      return row.summary;
+    });
+  }
+
+  private seqBefore(run: { launchedAt: number; id: string }): bigint {
+    return BigInt(this.seqOfId.get(run.id)?.seq ?? Math.floor(run.launchedAt) * perMs);
+  }
+
+  private byIndex(filter: RunFilter, from: bigint, below: bigint, limit: number): Listed[] {
+    const conditions = conditionsOf(filter);
+    if (filter.text) {
+      const text = filter.text.toLowerCase();
+      conditions.push({
+        sql: 'instr(lower(id||char(10)||name||char(10)||sandbox||char(10)||path||char(10)||by), ?)',
+        values: [text],
+      });
+    }
+    const byState = filter.states?.length || filter.sandbox !== undefined || filter.path !== undefined;
+    if (!byState) return this.select('', conditions, from, below, limit);
+    const lists = [...new Set(filter.states?.length ? filter.states : allStates)].map((state) =>
+      this.select('', [...conditions, { sql: 'runs.state = ?', values: [state] }], from, below, limit),
+    );
+    return lists
+      .flat()
+      .sort((one, other) => other.seq - one.seq)
+      .slice(0, limit);
+  }
+
+  private byWords(filter: RunFilter, text: string, from: bigint, below: bigint, limit: number): Listed[] {
+    const terms = [`words : ${phrase(text)}`];
+    if (filter.states?.length) terms.push(`state : (${filter.states.map(phrase).join(' OR ')})`);
+    if (filter.sandbox !== undefined && charsOf(filter.sandbox) >= trigramChars) {
+      terms.push(`sandbox : ${phrase(filter.sandbox)}`);
+    }
+    if (filter.path !== undefined && charsOf(filter.path) >= trigramChars) terms.push(`words : ${phrase(filter.path)}`);
+    // The words narrow it down; the columns decide.
+    const conditions = conditionsOf(filter);
+    if (filter.states?.length) {
+      conditions.push({ sql: `runs.state IN (${filter.states.map(() => '?').join()})`, values: filter.states });
+    }
+    return this.select(terms.join(' AND '), conditions, from, below, limit);
+  }
+
+  private select(words: string, conditions: Condition[], from: bigint, below: bigint, limit: number): Listed[] {
+    const where = conditions.map(({ sql }) => ` AND ${sql}`).join('');
+    const sql = words
+      ? `SELECT seq, summary, crc FROM runWords CROSS JOIN runs ON runs.seq = runWords.rowid
+         WHERE runWords MATCH ? AND runWords.rowid >= ? AND runWords.rowid < ?${where}
+         ORDER BY runWords.rowid DESC LIMIT ?`
+      : `SELECT seq, summary, crc FROM runs WHERE seq >= ? AND seq < ?${where} ORDER BY seq DESC LIMIT ?`;
+    const statement = this.statements.get(sql) ?? this.database.prepare<unknown[], Listed>(sql);
+    this.statements.set(sql, statement);
+    const values = conditions.flatMap((condition) => condition.values);
+    return statement.all(...(words ? [words] : []), from, below, ...values, limit);
+  }
+
+  /** Runs launched at or after `since` (ms), and how many of them failed. */
+  count(since: number): { total: number; failed: number } {
+    const from = BigInt(Math.max(0, Math.ceil(since)) * perMs);
+    const count = (where: string): number =>
+      this.database.prepare<[bigint], number>(`SELECT count(*) FROM runs WHERE seq >= ?${where}`).pluck().get(from) ??
+      0;
+    return { total: count(''), failed: count(" AND state = 'failed'") };
+  }
+}
+
+function conditionsOf(filter: RunFilter): Condition[] {
+  const conditions: Condition[] = [];
+  if (filter.sandbox !== undefined) conditions.push({ sql: 'runs.sandbox = ?', values: [filter.sandbox] });
+  if (filter.path !== undefined) conditions.push({ sql: 'runs.path = ?', values: [filter.path] });
+  return conditions;
+}
+
+const damagedRun = (which: string): JournalDamaged =>
+  new JournalDamaged(
+    `In history.db the run ${which} does not match its checksum. The journal itself is not touched by this.`,
+  );

@@ -1,0 +1,46 @@
+/**
+ * What goes over the thread border between the node process and the journal
+ * worker: batches of requests one way, batches of answers the other.
+ *
+ * Requests are answered in order. `full` is how many refused groups the sender
+ * knew of: a write sent before it could know that an earlier one was not kept
+ * is refused with it, so nothing is ever kept after a gap.
+ */
+import type { StoredEntry } from '../../contract/facts.ts';
+import type { CarriedError } from './errors.ts';
+import type { AttemptRecord, FiledRun, Opened, RunFilter, Snapshot } from './records.ts';
+
+export type JournalWrite =
+  | { kind: 'append'; entries: StoredEntry[] }
+  | { kind: 'saveRegister'; text: string }
+  | { kind: 'saveSnapshot'; snapshot: Snapshot }
+  | { kind: 'saveAttempts'; records: AttemptRecord[] }
+  | { kind: 'forgetAttempts'; attempts: string[] }
+  | { kind: 'cutAfter'; index: number; reason: string; at: number };
+export type HistoryWrite = { kind: 'fileRuns'; runs: FiledRun[] };
+export type Read =
+  | { kind: 'load' }
+  | { kind: 'read'; fromIndex: number; toIndex: number; max: number }
+  | { kind: 'quarantined'; afterId: number; max: number }
+  | { kind: 'filedRun'; id: string }
+  | { kind: 'filedRuns'; filter: RunFilter }
+  | { kind: 'countRuns'; since: number }
+  | { kind: 'stats' }
+  | { kind: 'verify' };
+export type Ask = JournalWrite | HistoryWrite | Read | { kind: 'close' };
+
+export type Request = { id: number; full: number; ask: Ask };
+export type Batch = { requests: Request[] };
+
+/** `done` are requests kept, with nothing more to say. */
+export type Answers = {
+  done: number[];
+  values: { id: number; value: unknown }[];
+  failed: { id: number; error: CarriedError }[];
+  full: number;
+};
+export type FromWorker =
+  | { kind: 'opened'; opened: Opened }
+  | { kind: 'notOpened'; error: CarriedError }
+  | { kind: 'answers'; answers: Answers }
+  | { kind: 'fault'; error: CarriedError };

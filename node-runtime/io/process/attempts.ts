@@ -1,0 +1,520 @@
+/**
+ * The attempts of one runner: from an order to the report of its end.
+ *
+ * An attempt waits (its order is queued, its run folder laid out), runs (its
+ * wrapper lives), is cleared (its wrapper ended or it is to be stopped, and
+ * processes of it may be left), and is then reported as ended. Nothing is
+ * remembered of it here after that: its folder answers when it is asked again.
+ *
+ * Promises: an attempt begins at most once, whoever asks how often (P35, the
+ * claims in attempt-folder.ts); its end is reported when nobody of it is left;
+ * nothing is concluded from silence. What cannot be known is reported as lost.
+ * Limits in time are kept by the monotonic clock, also for attempts begun
+ * under another runner.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AttemptEnd } from '../../contract/facts.ts';
+import {
+  attemptFolder,
+  type FolderState,
+  makeFolder,
+  readExit,
+  readFolder,
+  readStopCause,
+  voidClaim,
+  writeEnded,
+  writeStopCause,
+} from './attempt-folder.ts';
+import { type Outcome, tellEnd, whyNotStartable } from './ending.ts';
+import type { Kin, Leader } from './kin.ts';
+import { passedOn, spawnWrapper, whyNotSpawned, workingFolder } from './launch.ts';
+import { ageMs, bootId, isAlive, type SeenProcess, signalPid, signalSeen } from './machine-processes.ts';
+import type { AttemptOrder, AttemptReport, KnownAttempt, OrderFile, Recovered, StopCause } from './orders.ts';
+import { freshGrowth, type Growth, knownGrowth, measureOutput } from './output-growth.ts';
+import { layOut } from './run-folder.ts';
+import { type Claim, claimRefused } from './wrapper.ts';
+
+const lookMs = 100;
+/** Between two looks while processes are being killed. */
+const clearingLookMs = 20;
+/** How long an attempt may take to die after SIGKILL (a hanging disk) before its end is reported all the same. */
+const clearingMsMax = 10_000;
+/** How long a claim may stay without its pid: its wrapper is between creating and writing it. */
+const claimWriteMsMax = 500;
+/** How long starting may keep the runner from hearing and killing. */
+const startingMsMax = 8;
+
+type Live = {
+  attempt: string;
+  folder: string;
+  order: AttemptOrder | null;
+  terms: { timeoutMs: number | null; stopGraceMs: number; outputBytesMax: number };
+  phase: 'waiting' | 'running' | 'clearing';
+  /** Of a wrapper that this runner started. */
+  child: ChildProcess | null;
+  leader: { pid: number; startTicks: number | null } | null;
+  directory: string;
+  /** Wall time, ms. */
+  startedAt: number;
+  /** By performance.now(). */
+  endsBy: number;
+  stop: StopCause | null;
+  killAt: number;
+  /** Those outside the wrapper's group that were asked to end, as pid:start. */
+  asked: Set<string>;
+  outcome: Outcome | null;
+  /** Looks in a row that found nobody. */
+  quietLooks: number;
+  growth: Growth;
+};
+
+/** What stands in an attempt's folder, once no wrapper can change it behind our back. */
+type Standing = { kind: 'free'; claim: number } | Exclude<FolderState, { kind: 'unclaimed' }>;
+
+export class Attempts {
+  #dataDir: string;
+  #kin: Kin;
+  #report: (report: AttemptReport) => void;
+  #boot = bootId();
+  #lives = new Map<string, Live>();
+  /** Steps of starting, each short; taken a few at a time. */
+  #queue: (() => void)[] = [];
+  #files = new Map<string, OrderFile[]>();
+  #layouts = new Map<string, Promise<string>>();
+  #timer: NodeJS.Timeout | null = null;
+  #timerDue = Number.POSITIVE_INFINITY;
+
+  constructor(dataDir: string, kin: Kin, report: (report: AttemptReport) => void) {
+    this.#dataDir = dataDir;
+    this.#kin = kin;
+    this.#report = report;
+  }
+
+  /** What a run's folder shall hold; said before the first start of the run. */
+  layout(run: string, files: OrderFile[]): void {
+    if (!this.#layouts.has(run)) this.#files.set(run, files);
+  }
+
+  /** The run's folder is to be removed: it may be laid out again only by a new `layout`. */
+  async dropLayout(run: string): Promise<void> {
+    const layout = this.#layouts.get(run);
+    this.#files.delete(run);
+    this.#layouts.delete(run);
+    await layout?.catch(() => {});
+  }
+
+  start(order: AttemptOrder): void {
+    const live = this.#lives.get(order.attempt);
+    if (live) {
+      if (live.phase !== 'waiting') this.#tellStarted(live);
+      return;
+    }
+    const fresh = this.#admit(order.attempt, order, order);
+    this.#enqueue(() => this.#startFirst(fresh));
+  }
+
+  stop(attempt: string, cause: StopCause): void {
+    const live = this.#lives.get(attempt);
+    if (!live || live.stop !== null || live.phase === 'clearing') return;
+    if (live.phase === 'waiting') live.stop = cause;
+    else this.#beginStop(live, cause);
+  }
+
+  /** Finds out what became of attempts begun under another runner, perhaps under another node. */
+  recover(known: KnownAttempt[]): Promise<Recovered[]> {
+    return Promise.all(
+      known.map(async (one): Promise<Recovered> => {
+        const before = this.#lives.get(one.attempt);
+        if (before) {
+          if (before.phase !== 'waiting') this.#tellStarted(before);
+          return { attempt: one.attempt, found: 'watched' };
+        }
+        const terms = one.order ?? { timeoutMs: null, stopGraceMs: 0, outputBytesMax: Number.MAX_SAFE_INTEGER };
+        const live = this.#admit(one.attempt, one.order, terms);
+        const found = await this.#resume(live, one);
+        if (found === 'neverStarted') this.#lives.delete(one.attempt);
+        return { attempt: one.attempt, found };
+      }),
+    );
+  }
+
+  // ------------------------------------------------------------- starting
+
+  #admit(attempt: string, order: AttemptOrder | null, terms: Live['terms']): Live {
+    const live: Live = {
+      attempt,
+      folder: attemptFolder(this.#dataDir, attempt),
+      order,
+      terms: { timeoutMs: terms.timeoutMs, stopGraceMs: terms.stopGraceMs, outputBytesMax: terms.outputBytesMax },
+      phase: 'waiting',
+      child: null,
+      leader: null,
+      directory: '',
+      startedAt: 0,
+      endsBy: Number.POSITIVE_INFINITY,
+      stop: null,
+      killAt: Number.POSITIVE_INFINITY,
+      asked: new Set(),
+      outcome: null,
+      quietLooks: 0,
+      growth: freshGrowth(),
+    };
+    this.#lives.set(attempt, live);
+    return live;
+  }
+
+  /** Starting a process takes about a millisecond; between some of them the runner hears and kills. */
+  #enqueue(step: () => void): void {
+    if (this.#queue.push(step) === 1) setImmediate(() => this.#takeSteps());
+  }
+
+  #takeSteps(): void {
+    const until = performance.now() + startingMsMax;
+    while (this.#queue.length > 0 && performance.now() < until) {
+      this.#queue[0]!();
+      this.#queue.shift();
+    }
+    if (this.#queue.length > 0) setImmediate(() => this.#takeSteps());
+  }
+
+  #startFirst(live: Live): void {
+    if (process.platform !== 'linux') {
+      this.#cannotStart(live, 'Jobs cannot be run on this system yet, only on Linux.');
+      return;
+    }
+    try {
+      if (!makeFolder(live.folder)) void this.#startAgain(live);
+      else this.#prepare(live, 1);
+    } catch (problem) {
+      this.#cannotStart(live, `The folder of the attempt could not be made: ${(problem as Error).message}`);
+    }
+  }
+
+  /** The folder is there: an order said twice, or one that was on its way when a runner ended. */
+  async #startAgain(live: Live): Promise<void> {
+    try {
+      const standing = await this.#standing(live.folder);
+      if (standing.kind === 'free') this.#prepare(live, standing.claim);
+      else this.#takeUp(live, standing);
+    } catch (problem) {
+      this.#giveUp(live, `Its folder cannot be read: ${(problem as Error).message}`);
+    }
+  }
+
+  #prepare(live: Live, claim: number): void {
+    const order = live.order!;
+    if (order.directory !== null) {
+      this.#launch(live, claim, order.directory);
+      return;
+    }
+    const ready = this.#layouts.get(order.run) ?? this.#layOut(order.run);
+    ready.then(
+      (folder) => this.#enqueue(() => this.#launch(live, claim, folder)),
+      (problem: Error) => this.#cannotStart(live, `The files of the run could not be laid out: ${problem.message}`),
+    );
+  }
+
+  #layOut(run: string): Promise<string> {
+    const files = this.#files.get(run);
+    const layout = files
+      ? layOut(this.#dataDir, run, files)
+      : Promise.reject(new Error('the node did not say which files they are'));
+    this.#layouts.set(run, layout);
+    layout.then(
+      () => this.#files.delete(run),
+      () => this.#layouts.delete(run), // the next attempt tries again
+    );
+    return layout;
+  }
+
+  #launch(live: Live, claim: number, top: string): void {
+    const order = live.order!;
+    if (live.stop !== null) {
+      this.#cannotStart(live, 'Stopped before it began.');
+      return;
+    }
+    live.directory = top;
+    try {
+      live.directory = workingFolder(top, order.workingDirectory);
+      const { folder, directory } = live;
+      const cgroup = this.#kin.cgroups?.make(live.attempt) ?? null;
+      const mark = this.#kin.mark;
+      const child = spawnWrapper({ order, folder, workingFolder: directory, claim, bootId: this.#boot, mark, cgroup });
+      child.on('error', (problem) => this.#cannotStart(live, whyNotSpawned(problem, directory)));
+      if (child.pid !== undefined) this.#launched(live, child, child.pid);
+    } catch (problem) {
+      const { code, message } = problem as NodeJS.ErrnoException;
+      this.#cannotStart(live, code === undefined ? message : whyNotSpawned(problem as Error, live.directory));
+    }
+  }
+
+  #launched(live: Live, child: ChildProcess, pid: number): void {
+    child.on('exit', (code, signal) => this.#wrapperEnded(live, code, signal));
+    live.child = child;
+    live.leader = { pid, startTicks: null };
+    live.phase = 'running';
+    live.startedAt = Date.now();
+    if (live.terms.timeoutMs !== null) live.endsBy = performance.now() + live.terms.timeoutMs;
+    this.#tellStarted(live);
+    this.#lookWithin(lookMs);
+  }
+
+  /** Only where it is sure that no wrapper ran or will run the job. */
+  #cannotStart(live: Live, detail: string): void {
+    live.outcome = { kind: 'cannotStart', detail, at: Date.now() };
+    this.#finish(live);
+  }
+
+  // ----------------------------------------------------------- recovering
+
+  /** Reads a folder so that no late wrapper can make the answer wrong: what is unclaimed is voided first. */
+  async #standing(folder: string): Promise<Standing> {
+    const deadline = performance.now() + claimWriteMsMax;
+    for (;;) {
+      const state = readFolder(folder);
+      if (state.kind === 'unclaimed') {
+        if (voidClaim(folder, state.next)) return { kind: 'free', claim: state.next + 1 };
+      } else if (state.kind !== 'claimed' || performance.now() > deadline) {
+        return state;
+      } else if (state.claim !== null) {
+        // It may have ended between our reading its exit and looking for it.
+        return isAlive(state.claim) ? state : (readFolder(folder) as Standing);
+      } else {
+        await pause(10);
+      }
+    }
+  }
+
+  async #resume(live: Live, known: KnownAttempt): Promise<Recovered['found']> {
+    if (process.platform !== 'linux') return 'neverStarted';
+    try {
+      makeFolder(live.folder);
+      if (known.bootId !== this.#boot) return this.#resumeAfterBoot(live, known);
+      const standing = await this.#standing(live.folder);
+      if (standing.kind !== 'free') return this.#takeUp(live, standing);
+      if (known.state === 'saved') return 'neverStarted';
+    } catch (problem) {
+      return this.#giveUp(live, `Its folder cannot be read: ${(problem as Error).message}`);
+    }
+    return this.#giveUp(live, 'It had begun, but the files that would tell how it went are gone.');
+  }
+
+  /** Claims are not synced: after another boot, only a complete end proves anything. */
+  #resumeAfterBoot(live: Live, known: KnownAttempt): Recovered['found'] {
+    const state = readFolder(live.folder);
+    if (state.kind === 'ended' || state.kind === 'exited') return this.#takeUp(live, state);
+    const what = known.state === 'running' ? 'while it ran' : 'before it was known whether it had begun';
+    live.outcome = { kind: 'lost', detail: `The machine was restarted ${what}.`, at: Date.now() };
+    this.#finish(live);
+    return 'lost';
+  }
+
+  #takeUp(live: Live, standing: Exclude<Standing, { kind: 'free' }>): 'watched' | 'ended' | 'lost' {
+    if (standing.kind === 'ended') {
+      this.#lives.delete(live.attempt);
+      this.#report({ attempt: live.attempt, type: 'ended', end: standing.end });
+      return 'ended';
+    }
+    live.growth = knownGrowth(live.folder);
+    live.startedAt = standing.claimedAt;
+    this.#adoptTerms(live, standing.claim);
+    this.#tellStarted(live);
+    const stop = readStopCause(live.folder) ?? live.stop;
+    if (standing.kind === 'claimed' && live.leader !== null && this.#isLeaderAlive(live)) {
+      live.stop = null;
+      if (stop !== null) this.#beginStop(live, stop);
+      return 'watched';
+    }
+    live.stop = readStopCause(live.folder);
+    if (standing.kind === 'exited') {
+      this.#clear(live, { kind: 'code', code: standing.code, at: standing.at });
+      return 'ended';
+    }
+    return this.#giveUp(live, 'Its wrapper ended without saying how the job went.');
+  }
+
+  #adoptTerms(live: Live, claim: Claim | null): void {
+    live.phase = 'running';
+    this.#lookWithin(lookMs);
+    if (claim === null) return;
+    live.terms = claim;
+    live.leader = claim.bootId === this.#boot ? claim : null;
+    if (claim.timeoutMs !== null) live.endsBy = performance.now() + claim.timeoutMs - ageMs(claim.startTicks);
+  }
+
+  /** Nobody can know how it went. Whatever still runs of it is ended before that is said. */
+  #giveUp(live: Live, detail: string): 'lost' {
+    this.#clear(live, { kind: 'lost', detail, at: Date.now() });
+    return 'lost';
+  }
+
+  // --------------------------------------------------------------- ending
+
+  #isLeaderAlive(live: Live): boolean {
+    // A child of ours keeps its number until Node has told us of its end.
+    if (live.child) return live.child.exitCode === null && live.child.signalCode === null;
+    const { leader } = live;
+    return leader !== null && leader.startTicks !== null && isAlive({ pid: leader.pid, startTicks: leader.startTicks });
+  }
+
+  #beginStop(live: Live, cause: StopCause): void {
+    // The job ended by itself already: that is how it ended.
+    if (readExit(live.folder) !== null) return;
+    // For whoever has to tell the end should this runner die meanwhile.
+    asFarAsPossible(() => writeStopCause(live.folder, cause));
+    live.stop = cause;
+    live.killAt = performance.now() + live.terms.stopGraceMs;
+    if (this.#isLeaderAlive(live)) {
+      signalPid(-live.leader!.pid, 'SIGTERM');
+      // A job that was halted hears nothing until it goes on.
+      signalPid(-live.leader!.pid, 'SIGCONT');
+    }
+    this.#lookWithin(0);
+  }
+
+  #wrapperEnded(live: Live, code: number | null, signal: NodeJS.Signals | null): void {
+    const at = Date.now();
+    // The wrapper ends with the job's code; only the one that it also uses itself needs a look.
+    const kept = code !== null && code !== claimRefused ? code : readExit(live.folder)?.code;
+    if (kept !== undefined) this.#clear(live, { kind: 'code', code: kept, at });
+    else if (signal !== null) this.#clear(live, { kind: 'killed', signal, at });
+    else {
+      const detail = 'The attempt could not be marked as begun, so it was not begun. Is the disk full?';
+      this.#clear(live, { kind: 'cannotStart', detail, at });
+    }
+  }
+
+  #clear(live: Live, outcome: Outcome): void {
+    live.outcome = outcome;
+    live.phase = 'clearing';
+    if (live.stop === null) {
+      if (live.child && this.#kin.isAlone(live.attempt, live.leader!.pid)) {
+        this.#finish(live);
+        return;
+      }
+      live.killAt = performance.now();
+    }
+    this.#lookWithin(0);
+  }
+
+  #finish(live: Live, remark?: string): void {
+    const { order, folder } = live;
+    const outcome = live.outcome!;
+    const { outputBytesMax } = live.terms;
+    asFarAsPossible(() => {
+      if (outcome.kind !== 'code') makeFolder(folder);
+      measureOutput(folder, live.growth, { outputBytesMax, startedAt: live.startedAt, now: outcome.at, final: true });
+    });
+    const told = tellEnd(outcome, live.stop, order, live.terms.timeoutMs, this.#whyNotStartable(live, outcome));
+    const end: AttemptEnd = {
+      at: Math.round(outcome.at),
+      ...told,
+      ...(remark ? { detail: told.detail ? `${told.detail} ${remark}` : remark } : {}),
+      outputBytes: live.growth.bytes,
+      outputCut: live.growth.cut,
+    };
+    // Where a wrapper kept an exit code, that and `stopped-because` say the same again.
+    if (outcome.kind !== 'code') asFarAsPossible(() => writeEnded(folder, end));
+    this.#kin.cgroups?.clear(live.attempt);
+    this.#lives.delete(live.attempt);
+    this.#report({ attempt: live.attempt, type: 'ended', end });
+  }
+
+  #whyNotStartable(live: Live, outcome: Outcome): string | null {
+    const command = live.order?.command;
+    if (outcome.kind !== 'code' || (outcome.code !== 126 && outcome.code !== 127)) return null;
+    if (!command || !('program' in command) || live.directory === '') return null;
+    const searchPath = live.order?.environment['PATH'] ?? passedOn(process.env)['PATH']!;
+    return whyNotStartable(command.program, live.directory, searchPath);
+  }
+
+  #tellStarted(live: Live): void {
+    this.#report({ attempt: live.attempt, type: 'started', at: Math.round(live.startedAt) });
+  }
+
+  // -------------------------------------------------------------- looking
+
+  #lookWithin(ms: number): void {
+    const due = performance.now() + ms;
+    if (this.#timer !== null && this.#timerDue <= due) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerDue = due;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#look();
+    }, ms);
+  }
+
+  /** One look at everything that lives; the next follows only while there is something to look at. */
+  #look(): void {
+    const now = performance.now();
+    for (const live of this.#lives.values()) if (live.phase === 'running') this.#lookAtRunning(live, now);
+    const pressed = [...this.#lives.values()].filter((live) => live.phase === 'clearing' || live.stop !== null);
+    this.#press(pressed.filter((live) => live.phase !== 'waiting'));
+    this.#kin.killLeft(now);
+    const isClosing = (live: Live) => this.#lives.has(live.attempt) && (now >= live.killAt || live.quietLooks > 0);
+    if (pressed.some(isClosing)) this.#lookWithin(clearingLookMs);
+    else if (this.#lives.size > 0 || this.#kin.hasLeft) this.#lookWithin(lookMs);
+  }
+
+  #lookAtRunning(live: Live, now: number): void {
+    const { outputBytesMax } = live.terms;
+    const { startedAt } = live;
+    asFarAsPossible(() =>
+      measureOutput(live.folder, live.growth, { outputBytesMax, startedAt, now: Date.now(), final: false }),
+    );
+    if (!live.child && !this.#isLeaderAlive(live)) this.#adoptedEnded(live);
+    else if (live.stop === null && now >= live.endsBy) this.#beginStop(live, 'timeout');
+  }
+
+  #adoptedEnded(live: Live): void {
+    const exit = readExit(live.folder);
+    if (exit === null) this.#giveUp(live, 'Its wrapper was ended before it could say how the job went.');
+    else this.#clear(live, { kind: 'code', ...exit });
+  }
+
+  /** Asks those outside the group to end, kills when the time is over, finishes when nobody is left. */
+  #press(lives: Live[]): void {
+    if (lives.length === 0) return;
+    const leaders = lives.map((live): Leader & { live: Live } => {
+      return { live, attempt: live.attempt, pid: live.leader?.pid ?? null, leaderAlive: this.#isLeaderAlive(live) };
+    });
+    const found = this.#kin.find(leaders);
+    const now = performance.now();
+    for (const leader of leaders) this.#pressOne(leader.live, leader, found.get(leader.attempt) ?? [], now);
+  }
+
+  #pressOne(live: Live, leader: Leader, left: SeenProcess[], now: number): void {
+    if (live.phase === 'clearing' && left.length === 0) {
+      live.quietLooks++;
+      const isGone = this.#kin.isCertain(live.attempt) ? this.#kin.cgroups?.clear(live.attempt) : live.quietLooks >= 2;
+      if (isGone) this.#finish(live);
+      return;
+    }
+    live.quietLooks = 0;
+    if (now >= live.killAt) {
+      this.#kin.kill(leader, left);
+      const pids = left.map((seen) => seen.pid).join(', ');
+      const isStuck = live.phase === 'clearing' && now - live.killAt > clearingMsMax;
+      if (isStuck) this.#finish(live, `Processes of this attempt could not be ended: ${pids}.`);
+      return;
+    }
+    for (const seen of left) {
+      const name = `${seen.pid}:${seen.startTicks}`;
+      if (seen.group === leader.pid || live.asked.has(name)) continue;
+      live.asked.add(name);
+      signalSeen(seen, 'SIGTERM');
+      signalSeen(seen, 'SIGCONT');
+    }
+  }
+}
+
+/** For what is written for comfort, not for proof: a full disk must not keep a job from being ended and told of. */
+function asFarAsPossible(act: () => void): void {
+  try {
+    act();
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === undefined) throw problem;
+  }
+}

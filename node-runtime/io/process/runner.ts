@@ -1,0 +1,99 @@
+/**
+ * The runner: the process that starts and kills the jobs of one node.
+ *
+ * It is apart from the node because starting a process blocks an event loop
+ * for about a millisecond, and the node's loop carries heartbeats. It ends
+ * when its node is gone; the jobs live on in their wrappers and the next
+ * runner finds them again. Messages come and go in batches; those that came
+ * before the runner was alone on its data folder wait until it is.
+ */
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { attemptFolder, forgetFolder } from './attempt-folder.ts';
+import { Attempts } from './attempts.ts';
+import { openCgroups } from './cgroups.ts';
+import { Kin } from './kin.ts';
+import type { FromRunner, RunnerSettings, ToRunner } from './orders.ts';
+import { openParentChannel, type ParentChannel, type ParentHost } from './parent-channel.ts';
+import { sweepDrafts, sweepRun } from './run-folder.ts';
+import { becomeSoleRunner } from './sole-runner.ts';
+
+/** The node decides when a runner ends, also when a terminal or the system tells the whole group to. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+serve(openParentChannel(process as unknown as ParentHost));
+
+function serve(channel: ParentChannel): void {
+  const tell = batched(channel);
+  let office: Promise<Office> | null = null;
+  channel.onGone(() => process.exit(0));
+  channel.onMessage((message) => {
+    const batch = message as ToRunner[];
+    const first = batch[0];
+    if (first?.type === 'open') office ??= open(first.settings, tell);
+    void office?.then((opened) => {
+      for (const order of batch) obey(order, opened);
+    });
+  });
+}
+
+type Office = { dataDir: string; attempts: Attempts; tell: (message: FromRunner) => void };
+
+async function open({ dataDir, cgroups }: RunnerSettings, tell: Office['tell']): Promise<Office> {
+  if (process.platform === 'linux') await becomeSoleRunner(dataDir);
+  await sweepDrafts(dataDir);
+  const mark = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  const kin = new Kin(mark, cgroups ? openCgroups(mark) : null);
+  tell({ type: 'opened', pid: process.pid, cgroups: kin.cgroups !== null });
+  const attempts = new Attempts(dataDir, kin, (report) => tell({ type: 'report', report }));
+  return { dataDir, attempts, tell };
+}
+
+function obey(order: ToRunner, office: Office): void {
+  const { attempts, tell } = office;
+  if (order.type === 'layout') attempts.layout(order.run, order.files);
+  else if (order.type === 'start') attempts.start(order.order);
+  else if (order.type === 'stop') attempts.stop(order.attempt, order.cause);
+  else if (order.type === 'recover') {
+    void attempts.recover(order.known).then((list) => tell({ type: 'recovered', id: order.id, list }));
+  } else if (order.type === 'close') process.exit(0);
+  else if (order.type !== 'open') void tidy(order, office).then(() => tell({ type: 'done', id: order.id }));
+}
+
+async function tidy(
+  order: Extract<ToRunner, { type: 'forget' | 'remove' | 'sweep' }>,
+  { dataDir, attempts }: Office,
+): Promise<void> {
+  if (order.type === 'sweep') {
+    await each(order.runs, async (run) => {
+      await attempts.dropLayout(run);
+      await sweepRun(dataDir, run);
+    });
+  } else if (order.type === 'forget') {
+    await each(order.attempts, async (attempt) => forgetFolder(attemptFolder(dataDir, attempt)));
+  } else {
+    await each(order.attempts, (attempt) => rm(attemptFolder(dataDir, attempt), { recursive: true, force: true }));
+  }
+}
+
+/** One a turn of the loop: tidying must not crowd out starting. */
+async function each(names: string[], act: (name: string) => Promise<void>): Promise<void> {
+  for (const name of names) {
+    await act(name);
+    await nextTurn();
+  }
+}
+
+function batched(channel: ParentChannel): (message: FromRunner) => void {
+  let batch: FromRunner[] = [];
+  return (message) => {
+    if (batch.push(message) > 1) return;
+    setImmediate(() => {
+      const full = batch;
+      batch = [];
+      channel.send(full);
+    });
+  };
+}

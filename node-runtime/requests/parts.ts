@@ -1,0 +1,62 @@
+/**
+ * What the handlers of requests work with: the loop and the doors of a node,
+ * put together once by `running-node.ts`.
+ */
+import type { Refusal } from '../contract/errors.ts';
+import type { Load } from '../io/machine/machine.ts';
+import type { Metrics } from '../io/machine/metrics.ts';
+import type { Blobs } from '../io/files/blobs.ts';
+import type { Uploads } from '../io/files/uploads.ts';
+import type { Asked, Log, Reply } from '../io/http/asked.ts';
+import type { Journal } from '../io/journal/journal.ts';
+import type { RouteName } from '../contract/routes.ts';
+import type { Reply as CoreReply } from '../core/effects.ts';
+import type { Wish } from '../core/wishes.ts';
+import type { Live } from '../live.ts';
+import type { Loop } from '../node.ts';
+
+export type Parts = {
+  loop: Loop;
+  journal: Journal;
+  blobs: Blobs;
+  uploads: Uploads;
+  live: Live;
+  log: Log;
+  /** The data folder of this node. */
+  data: string;
+  name: string;
+  version: string;
+  startedAt: number;
+  fingerprint: string;
+  /** Where people reach this node, once it listens. */
+  address(): string | null;
+  load(): Load;
+  tasksRunning(): number;
+  metrics: Metrics;
+  /** credential id → ms of its last use, since this node started */
+  lastUsed: Map<string, number>;
+};
+
+/** The idempotency key as the core takes it; `content` tells requests apart whose body is bytes. */
+export const keyOf = (asked: { key: string | null; requestHash: string }, content = '') =>
+  asked.key === null ? null : { key: asked.key, request: asked.requestHash + content };
+
+/** Sends a wish on its way for the caller of a request. */
+export async function wish<N extends RouteName>(
+  parts: Parts,
+  asked: Pick<Asked<N>, 'caller' | 'key' | 'requestHash'>,
+  what: Wish,
+  content = '',
+): Promise<CoreReply> {
+  return parts.loop.ask(asked.caller.by, keyOf(asked, content), what);
+}
+
+/** A core answer as an HTTP one. The body was made by the core for just this route. */
+export function replied<N extends RouteName>(reply: CoreReply): Reply<N> {
+  if ('code' in reply) return reply;
+  const { status, body } = reply;
+  return (body === null ? { status } : { status, body }) as Reply<N>;
+}
+
+export const isRefusal = (value: unknown): value is Refusal =>
+  typeof value === 'object' && value !== null && 'code' in value && 'detail' in value;

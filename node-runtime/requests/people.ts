@@ -1,0 +1,136 @@
+/**
+ * Requests about who may do what: sign-in, sessions, people, tokens.
+ *
+ * Passwords are hashed here, off the loop, before the core sees a wish;
+ * secrets are made here and leave once, in the answer. The core keeps hashes
+ * only.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import type { Role, Session } from '../contract/model.ts';
+import { credentialOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
+import { type Caller, type Handlers, type Shown, sessionOf } from '../io/http/asked.ts';
+import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
+import { makeToken, parseToken } from '../io/trust/tokens.ts';
+import { isRefusal, type Parts, replied, wish } from './parts.ts';
+
+type PeopleRoutes =
+  | 'signIn' | 'signInByLink' | 'session' | 'signOut' | 'signInLink'
+  | 'users' | 'userCreate' | 'userChange' | 'userRemove'
+  | 'tokens' | 'tokenCreate' | 'tokenRemove';
+
+const newId = (): string => randomBytes(6).toString('hex');
+
+/** Who shows this cookie or token. Called for every request that shows one. */
+export function identify(parts: Parts, shown: Shown): Caller | Refusal {
+  const secret = parseToken(shown.bearer ?? shown.session ?? '');
+  const use = shown.bearer === undefined ? 'session' : 'token';
+  if (!secret) return use === 'token' ? refuse('token_invalid', 'This is not a token.') : refuse('sign_in_needed', 'This session has ended.');
+  const found = credentialOf(parts.loop.state.replicated.access, secret.hash, use, Date.now());
+  if ('code' in found) return found;
+  parts.lastUsed.set(found.id, Date.now());
+  const { id, ...who } = found;
+  return { ...who, credential: id };
+}
+
+export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
+  const { loop } = parts;
+
+  /** A session for a person who has just proved to be one. */
+  async function openSession(name: string, role: Role) {
+    const id = newId();
+    const { secret, hash } = makeToken(id);
+    const expiresAt = Date.now() + limits.sessionMs;
+    const made = await loop.ask(`user:${name}`, null, { wish: 'createToken', id, use: 'session', label: name, role, user: name, hash, expiresAt });
+    if ('code' in made) return made;
+    return { body: sessionOf({ by: `user:${name}`, name, role, kind: 'person', expiresAt }), setSession: { code: secret, expiresAt } };
+  }
+
+  return {
+    async signIn({ body }) {
+      const user = await loop.read((state) => userNamed(state.access, body.name) ?? null);
+      const fits = await verifyPassword(body.password, user?.passwordHash ?? null);
+      if (isRefusal(fits)) return fits;
+      if (!fits || !user) return refuse('sign_in_failed', 'Name and password do not match.');
+      return openSession(user.name, user.role);
+    },
+
+    async signInByLink({ body }) {
+      const link = parseToken(body.code);
+      if (!link) return refuse('token_invalid', 'This is not a sign-in link.');
+      const id = newId();
+      const { secret, hash } = makeToken(id);
+      const expiresAt = Date.now() + limits.sessionMs;
+      const made = await loop.ask('node', null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
+      if ('code' in made) return made;
+      const caller = identify(parts, { session: secret });
+      if ('code' in caller) return caller;
+      return { body: sessionOf(caller), setSession: { code: secret, expiresAt } };
+    },
+
+    session: ({ caller }) => ({ body: sessionOf(caller) satisfies Session }),
+
+    async signOut({ caller }) {
+      if (caller.kind === 'person' && caller.credential) {
+        const done = await loop.ask(caller.by, null, { wish: 'removeToken', id: caller.credential });
+        if ('code' in done && done.code !== 'token_unknown') return done;
+      }
+      return { status: 204, setSession: 'clear' };
+    },
+
+    async signInLink({ caller, body }) {
+      const id = newId();
+      const { secret, hash } = makeToken(id);
+      const expiresAt = Date.now() + limits.signInLinkMs;
+      const label = caller.kind === 'desktop' ? 'this computer' : caller.name;
+      const made = await loop.ask(caller.by, null, { wish: 'createToken', id, use: 'link', label, role: body.role ?? 'admin', hash, expiresAt });
+      if ('code' in made) return made;
+      return { status: 201, body: { code: secret, expiresAt: new Date(expiresAt).toISOString() } };
+    },
+
+    async users() {
+      return { body: { users: await loop.read((state) => userViews(state.access)) } };
+    },
+
+    async userCreate(asked) {
+      const { name, role, password } = asked.body;
+      const passwordHash = await hashPassword(password);
+      if (typeof passwordHash !== 'string') return passwordHash;
+      return replied(await wish(parts, asked, { wish: 'createUser', name, role, passwordHash }));
+    },
+
+    async userChange(asked) {
+      const { role, password } = asked.body;
+      const passwordHash = password === undefined ? undefined : await hashPassword(password);
+      if (isRefusal(passwordHash)) return passwordHash;
+      const change = { ...(role ? { role } : {}), ...(passwordHash ? { passwordHash } : {}) };
+      return replied(await wish(parts, asked, { wish: 'changeUser', name: asked.params.user, ...change }));
+    },
+
+    async userRemove(asked) {
+      return replied(await wish(parts, asked, { wish: 'removeUser', name: asked.params.user }));
+    },
+
+    async tokens() {
+      const tokens = await loop.read((state) => tokenViews(state.access));
+      const seen = (id: string) => parts.lastUsed.get(id);
+      return {
+        body: { tokens: tokens.map((one) => (seen(one.id) ? { ...one, lastUsedAt: new Date(seen(one.id)!).toISOString() } : one)) },
+      };
+    },
+
+    async tokenCreate({ caller, body }) {
+      const id = newId();
+      const { secret, hash } = makeToken(id);
+      const expiry = body.expiresInDays === undefined ? {} : { expiresAt: Date.now() + body.expiresInDays * 86_400_000 };
+      const made = await loop.ask(caller.by, null, { wish: 'createToken', id, use: 'token', label: body.label ?? '', role: body.role, hash, ...expiry });
+      if ('code' in made) return made;
+      return { status: 201, body: { ...(made.body as object), secret } as never };
+    },
+
+    async tokenRemove(asked) {
+      return replied(await wish(parts, asked, { wish: 'removeToken', id: asked.params.token }));
+    },
+  };
+}

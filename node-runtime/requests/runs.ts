@@ -1,0 +1,200 @@
+/**
+ * Requests about job files and runs: check, launch form, launch, list, look,
+ * cancel, and the output of attempts.
+ *
+ * A launch reads the job file here and makes the plan; the core decides. What
+ * is not ended comes from the core's state, older runs from the history.
+ */
+import { Readable } from 'node:stream';
+import { refuse, type Refusal } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import type { LaunchForm, Run, RunSummary } from '../contract/model.ts';
+import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
+import { launchFormOf } from '../core/jobs/launch-form.ts';
+import { planOf, planOfScript } from '../core/jobs/plan.ts';
+import { runOf, summaries } from '../core/jobs/jobs.ts';
+import { answerOf } from '../core/routing/keys.ts';
+import { checkJobText, isJobPath } from '../io/files/job-text.ts';
+import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
+import type { Asked, Handlers } from '../io/http/asked.ts';
+import { readJobSource } from './job-source.ts';
+import { isRefusal, keyOf, type Parts, replied, wish } from './parts.ts';
+
+type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'log' | 'logTimes';
+
+const PAGE = 100;
+
+/** Local date of this node, as date parameters mean it. */
+function today(): string {
+  const now = new Date();
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+}
+
+export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
+  const { loop, journal } = parts;
+
+  async function findRun(id: string): Promise<Run | Refusal> {
+    const living = await loop.read((state) => runOf(state.jobs, id));
+    if (living) return living;
+    const filed = await journal.filedRun(id);
+    return filed ? JSON.parse(filed) : refuse('run_unknown', `There is no run ${id}.`);
+  }
+
+  /** Reads, checks and plans the job file at a path; everything a launch or its form needs. */
+  async function prepare(sandbox: string, path: string) {
+    const source = await readJobSource(parts, sandbox, path);
+    if ('code' in source) return source;
+    const { check, job } = checkJobText(path, source.text);
+    if (!isJobPath(path) && !source.text.startsWith('#!')) return refuse('not_launchable', `${path} is neither a job file nor a script.`);
+    if (!check.ok) return refuse('job_file_wrong', `${path} has ${check.problems.length === 1 ? 'a mistake' : `${check.problems.length} mistakes`}.`, check.problems);
+    const plan = job ? planOf(job, path) : planOfScript(path, source.text.split('\n', 1)[0] ?? '', source.executable);
+    return { source, job, plan, fields: job ? fieldsOf(job) : [], open: job === null };
+  }
+
+  return {
+    check: ({ body }) => ({ body: checkJobText(body.path, body.text).check }),
+
+    async launchForm({ params, query }) {
+      const prepared = await prepare(params.sandbox, query.path);
+      if ('code' in prepared) return prepared;
+      const { job, plan, fields } = prepared;
+      const form = await loop.read((state): LaunchForm => launchFormOf(state.jobs, { sandbox: params.sandbox, path: query.path, job, plan, fields, workers: workersOf(parts) }));
+      return { body: form };
+    },
+
+    async launch(asked) {
+      const { sandbox, path, parameters } = asked.body;
+      const key = keyOf(asked);
+      const kept = key && (await loop.read((state) => answerOf(state.keys, asked.caller.by, key.key, key.request)));
+      // The same request again: the answer of then, also when the file is gone by now.
+      if (kept) return 'code' in kept ? kept : { status: kept.status, body: kept.answer as Run };
+      const prepared = await prepare(sandbox, path);
+      if ('code' in prepared) return prepared;
+      const values = bindParameters(prepared.fields, parameters ?? {}, { today: today(), open: prepared.open });
+      if (isRefusal(values)) return values;
+      const { revision } = prepared.source;
+      const launch = { wish: 'launch', sandbox, path, parameters: values, plan: prepared.plan, ...(revision === null ? {} : { revision }) } as const;
+      return replied(await wish(parts, asked, launch));
+    },
+
+    async runs({ query }) {
+      return { body: await listRuns(parts, query) };
+    },
+
+    async run({ params }) {
+      const run = await findRun(params.run);
+      return isRefusal(run) ? run : { body: run };
+    },
+
+    async cancel(asked) {
+      const known = await loop.read((state) => runOf(state.jobs, asked.params.run) !== null);
+      if (!known && (await journal.filedRun(asked.params.run))) return refuse('run_ended', `Run ${asked.params.run} has ended.`);
+      return replied(await wish(parts, asked, { wish: 'cancel', run: asked.params.run }));
+    },
+
+    async log(asked) {
+      const attempt = await attemptOf(findRun, asked);
+      if (isRefusal(attempt)) return attempt;
+      const { offset = 0, limit = limits.logReadBytesMax, follow } = asked.query;
+      const now = await readOutput(parts.data, attempt.name, 0, 0);
+      const from = offset < 0 ? Math.max(0, now.outputBytes + offset) : offset;
+      const headers = {
+        'content-type': 'text/plain; charset=utf-8',
+        'binnacle-log-offset': String(from),
+        'binnacle-log-end': String(now.outputBytes),
+        'binnacle-attempt': String(attempt.number),
+        'binnacle-attempt-state': attempt.state,
+      };
+      if (follow === '1' || follow === 'true') {
+        const stream = Readable.from(followOutput(parts.data, attempt.name, from, asked.signal));
+        return { headers, body: stream, endless: true };
+      }
+      const { bytes } = await readOutput(parts.data, attempt.name, from, limit);
+      return { headers, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+    },
+
+    async logTimes(asked) {
+      const attempt = await attemptOf(findRun, asked);
+      if (isRefusal(attempt)) return attempt;
+      const { offset = 0 } = asked.query;
+      const times = await readTimes(parts.data, attempt.name);
+      return { body: { times: times.filter((one) => one.offset >= offset).map((one) => ({ offset: one.offset, at: one.atMs })) } };
+    },
+  };
+}
+
+export const workersOf = (parts: Parts) =>
+  [...parts.loop.state.workers].map(([node, { slots }]) => ({
+    node: parts.loop.state.replicated.members.get(node)?.name ?? node,
+    slots,
+    taking: true,
+  }));
+
+/** The attempt a log request means: the one named, or the newest. */
+async function attemptOf(
+  findRun: (id: string) => Promise<Run | Refusal>,
+  { params, query }: Pick<Asked<'log'>, 'params'> & { query: { attempt?: number | undefined } },
+) {
+  const run = await findRun(params.run);
+  if (isRefusal(run)) return run;
+  const task = run.tasks.find((one) => one.id === params.task);
+  if (!task) return refuse('task_unknown', `Run ${run.id} has no task ${params.task}.`);
+  const attempt = query.attempt === undefined ? task.attempts.at(-1) : task.attempts.find((one) => one.number === query.attempt);
+  if (!attempt) return refuse('log_unknown', `Task ${task.id} of run ${run.id} has ${query.attempt ? `no attempt ${query.attempt}` : 'not been started'}.`);
+  return { name: `${run.id}.${task.id}.${attempt.number}`, number: attempt.number, state: attempt.state };
+}
+
+/**
+ * Newest first. Runs in memory come from the core, all older ones from the
+ * history; a run that is in both is shown as the core knows it.
+ */
+async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ runs: RunSummary[]; cursor?: string }> {
+  const limit = query.limit ?? PAGE;
+  const states = query.state ? query.state.split(',').map((one) => one.trim()).filter(Boolean) : null;
+  const before = readCursor(query.cursor);
+  const text = query.text?.toLowerCase();
+  const fits = (run: RunSummary) =>
+    (!states || states.includes(run.state)) &&
+    (!query.sandbox || run.sandbox === query.sandbox) &&
+    (!query.path || run.path === query.path) &&
+    (!text || `${run.id} ${run.name} ${run.sandbox}/${run.path} ${run.by}`.toLowerCase().includes(text)) &&
+    (!before || comesAfter(run, before));
+  const living = await parts.loop.read((state) => summaries(state.jobs));
+  const known = new Set(living.map((run) => run.id));
+  const filter = {
+    limit: limit + 1,
+    ...(states ? { states } : {}),
+    ...(query.sandbox ? { sandbox: query.sandbox } : {}),
+    ...(query.path ? { path: query.path } : {}),
+    ...(query.text ? { text: query.text } : {}),
+    ...(before ? { before } : {}),
+  };
+  // Of what the history gives some are in memory too and fall out: ask for as many more.
+  const filed = (await parts.journal.filedRuns({ ...filter, limit: filter.limit + Math.min(known.size, limits.runsEndedInMemory) }))
+    .map((one): RunSummary => summaryOfRun(JSON.parse(one)))
+    .filter((run) => !known.has(run.id) && fits(run));
+  const all = [...living.filter(fits), ...filed].sort(newestFirst);
+  const runs = all.slice(0, limit);
+  const last = runs.at(-1);
+  return { runs, ...(all.length > limit && last ? { cursor: `${Date.parse(last.launchedAt)}~${last.id}` } : {}) };
+}
+
+function summaryOfRun(run: Run): RunSummary {
+  const { tasks: _, parameters: __, revision: ___, term: ____, via: _____, ...summary } = run;
+  return summary;
+}
+
+const newestFirst = (a: RunSummary, b: RunSummary): number =>
+  a.launchedAt < b.launchedAt ? 1 : a.launchedAt > b.launchedAt ? -1 : a.id < b.id ? 1 : -1;
+
+function readCursor(text: string | undefined): { launchedAt: number; id: string } | null {
+  const match = /^(\d{1,15})~([A-Za-z0-9-]{1,64})$/.exec(text ?? '');
+  return match ? { launchedAt: Number(match[1]), id: match[2]! } : null;
+}
+
+/** Is the run later in the list than the cursor? */
+const comesAfter = (run: RunSummary, before: { launchedAt: number; id: string }): boolean => {
+  const at = Date.parse(run.launchedAt);
+  return at < before.launchedAt || (at === before.launchedAt && run.id < before.id);
+};

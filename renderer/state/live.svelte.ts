@@ -1,0 +1,198 @@
+/**
+ * What the whole window sees live: cluster, nodes, sandboxes, latest runs, and
+ * the one event stream all screens share.
+ *
+ * Honest when blind: once the stream is lost for longer than two seconds, or
+ * the node says it is down since when, `blind` is set and every screen greys.
+ * After a break that could not be resumed everything is read again, and those
+ * who keep more (a folder, a run) are told by `reset`.
+ */
+import type { Cluster, LiveEvent, Node, RunSummary, Sandbox } from '../../node-runtime/contract/model.ts';
+import { call, Failure, failureListeners, open } from '../api.ts';
+import { followEvents } from '../flows/events.ts';
+
+type Kind = LiveEvent['kind'];
+type Told = { [K in Kind]: Extract<LiveEvent, { kind: K }> } & { reset: null };
+type Listener = (event: never) => void;
+export type Blind = { since: number; sentence: string; next: string };
+
+const graceMs = 2_000;
+const runsShown = 60;
+const happenedShown = 60;
+const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+class LiveState {
+  cluster = $state.raw<Cluster | null>(null);
+  nodes = $state.raw<Node[]>([]);
+  sandboxes = $state.raw<Sandbox[] | null>(null);
+  runs = $state.raw<RunSummary[] | null>(null);
+  blind = $state.raw<Blind | null>(null);
+  /** When what is shown was last known to be so. */
+  freshAt = $state(Date.now());
+
+  private listeners = new Map<string, Set<Listener>>();
+  private ended: AbortController | null = null;
+  private lostAt: number | null = null;
+  private graceTimer: ReturnType<typeof setTimeout> | undefined;
+  private planned = new Map<string, ReturnType<typeof setTimeout>>();
+  private loadTimer: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    failureListeners.add((failure) => {
+      if (this.ended && failure.status === 503 && failure.since) this.goBlind(Date.parse(failure.since), failure);
+    });
+  }
+
+  start(): void {
+    this.stop();
+    const ended = new AbortController();
+    this.ended = ended;
+    this.lostAt = Date.now();
+    this.armGrace();
+    const door = {
+      open: async (lastId: string, signal: AbortSignal) => {
+        const headers: Record<string, string> = { accept: 'text/event-stream' };
+        if (lastId) headers['last-event-id'] = lastId;
+        const response = await open('events', { headers, signal, withinMs: 0 });
+        if (!response.body) throw new Error('The event stream has no body.');
+        return response.body;
+      },
+      probe: () => call('session'),
+      wait,
+    };
+    void followEvents(
+      door,
+      { onHello: (resumed) => this.hello(resumed), onEvent: (event) => this.heard(event), onLost: (cause) => this.lost(cause) },
+      ended.signal,
+    );
+    // Load is not an event: it changes all the time and is nobody's decision.
+    this.loadTimer = setInterval(() => {
+      if (document.visibilityState === 'visible' && !this.blind) this.plan('nodes', () => this.readNodes());
+    }, 5_000);
+  }
+  stop(): void {
+    this.ended?.abort();
+    this.ended = null;
+    clearTimeout(this.graceTimer);
+    clearInterval(this.loadTimer);
+    for (const timer of this.planned.values()) clearTimeout(timer);
+    this.planned.clear();
+    this.cluster = null;
+    this.sandboxes = null;
+    this.runs = null;
+    this.nodes = [];
+    this.blind = null;
+  }
+
+  /** Listens until the returned function is called. */
+  on<K extends keyof Told>(kind: K, listener: (event: Told[K]) => void): () => void {
+    const set = this.listeners.get(kind) ?? new Set<Listener>();
+    this.listeners.set(kind, set.add(listener as Listener));
+    return () => void set.delete(listener as Listener);
+  }
+
+  sandbox(name: string): Sandbox | undefined {
+    return this.sandboxes?.find((sandbox) => sandbox.name === name);
+  }
+  async readSandboxes(): Promise<void> {
+    this.sandboxes = (await call('sandboxes')).sandboxes;
+  }
+
+  private hello(resumed: boolean): void {
+    clearTimeout(this.graceTimer);
+    this.lostAt = null;
+    if (resumed && this.cluster) return this.seeAgain();
+    void this.readAll().then(
+      () => {
+        this.seeAgain();
+        this.tell('reset', null);
+      },
+      (cause: unknown) => this.lost(cause),
+    );
+  }
+  private seeAgain(): void {
+    if (this.lostAt !== null) return;
+    this.blind = null;
+    this.freshAt = Date.now();
+  }
+  private async readAll(): Promise<void> {
+    const [cluster, nodes, sandboxes, runs] = await Promise.all([
+      call('cluster'),
+      call('nodes'),
+      call('sandboxes'),
+      call('runs', { query: { limit: runsShown } }),
+    ]);
+    this.cluster = cluster;
+    this.nodes = nodes.nodes;
+    this.sandboxes = sandboxes.sandboxes;
+    this.runs = runs.runs;
+  }
+  private async readNodes(): Promise<void> {
+    this.nodes = (await call('nodes')).nodes;
+  }
+
+  private heard(event: LiveEvent): void {
+    this.freshAt = Date.now();
+    if (event.kind === 'run') this.takeRun(event.run);
+    else if (event.kind === 'cluster') {
+      this.plan('cluster', async () => {
+        this.cluster = await call('cluster');
+      });
+      this.plan('nodes', () => this.readNodes());
+    } else if (event.kind === 'sandbox') this.plan('sandboxes', () => this.readSandboxes());
+    else if (event.kind === 'files') this.plan('sandboxes', () => this.readSandboxes(), 1_500);
+    else if (event.kind === 'happened' && this.cluster) {
+      const happened = [event.happening, ...this.cluster.happened.filter((one) => one.position !== event.happening.position)];
+      this.cluster = { ...this.cluster, happened: happened.slice(0, happenedShown) };
+    }
+    this.tell(event.kind, event);
+  }
+  private takeRun(run: RunSummary): void {
+    const runs = this.runs ?? [];
+    const at = runs.findIndex((one) => one.id === run.id);
+    this.runs = at < 0 ? [run, ...runs].slice(0, runsShown) : runs.with(at, run);
+    // Counts (running, waiting, failed today) come with the cluster's answer.
+    this.plan('cluster', async () => {
+      this.cluster = await call('cluster');
+    }, 400);
+  }
+  private tell(kind: string, event: unknown): void {
+    for (const listener of this.listeners.get(kind) ?? []) (listener as (event: unknown) => void)(event);
+  }
+
+  private lost(cause: unknown): void {
+    this.lostAt ??= Date.now();
+    if (cause instanceof Failure && cause.since) this.goBlind(Date.parse(cause.since), cause);
+    else this.armGrace();
+  }
+  private armGrace(): void {
+    clearTimeout(this.graceTimer);
+    if (this.blind || this.lostAt === null) return;
+    const since = this.lostAt;
+    this.graceTimer = setTimeout(() => {
+      if (this.lostAt !== null) this.goBlind(since, null);
+    }, Math.max(0, since + graceMs - Date.now()));
+  }
+  private goBlind(since: number, failure: Failure | null): void {
+    this.blind = {
+      since: this.blind?.since ?? since,
+      sentence: failure?.message ?? 'This window gets no news from its node.',
+      next: failure?.next ?? 'Runs go on without it. The console tries again by itself.',
+    };
+    this.lostAt ??= since;
+  }
+
+  /** Several events in a row cause one reading; a failed one is left to the next event or the stream. */
+  private plan(what: string, read: () => Promise<void>, ms = 150): void {
+    if (this.planned.has(what)) return;
+    const timer = setTimeout(() => {
+      this.planned.delete(what);
+      read().catch((cause: unknown) => {
+        if (!(cause instanceof Failure)) throw cause;
+      });
+    }, ms);
+    this.planned.set(what, timer);
+  }
+}
+
+export const live = new LiveState();

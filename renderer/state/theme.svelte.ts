@@ -1,0 +1,36 @@
+/** Dark, light, or as the system has it; remembered on this computer. */
+export type ThemeChoice = 'system' | 'dark' | 'light';
+const key = 'binnacle.theme';
+const systemLight = matchMedia('(prefers-color-scheme: light)');
+
+function stored(): ThemeChoice {
+  try {
+    const value = localStorage.getItem(key);
+    return value === 'dark' || value === 'light' ? value : 'system';
+  } catch {
+    return 'system';
+  }
+}
+
+class ThemeState {
+  choice = $state<ThemeChoice>(stored());
+
+  constructor() {
+    systemLight.addEventListener('change', () => this.apply());
+  }
+  choose(choice: ThemeChoice): void {
+    this.choice = choice;
+    try {
+      localStorage.setItem(key, choice);
+    } catch {
+      // Without storage the choice holds until the page is closed.
+    }
+    this.apply();
+  }
+  private apply(): void {
+    const light = this.choice === 'light' || (this.choice === 'system' && systemLight.matches);
+    document.documentElement.dataset.theme = light ? 'light' : 'dark';
+  }
+}
+
+export const theme = new ThemeState();
