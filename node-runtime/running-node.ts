@@ -20,8 +20,10 @@ import { places } from './founding.ts';
 import type { Host } from './host.ts';
 import { openBlobs } from './io/files/blobs.ts';
 import { openUploads } from './io/files/uploads.ts';
+import type { Handlers } from './io/http/asked.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
 import { openJournal } from './io/journal/journal.ts';
+import type { FiledRun } from './io/journal/records.ts';
 import { makeLog, type NodeLog } from './io/machine/log.ts';
 import { bootId, defaultSlots, type Load, watchLoad } from './io/machine/machine.ts';
 import { makeMetrics } from './io/machine/metrics.ts';
@@ -32,6 +34,7 @@ import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
 import { makeOwnWorker, type OwnWorker } from './own-worker.ts';
 import { makeHandlers } from './requests/handlers.ts';
+import { summaryOfRun } from './requests/runs.ts';
 import { putExamples } from './requests/examples.ts';
 import { identify } from './requests/people.ts';
 import type { Parts } from './requests/parts.ts';
@@ -59,6 +62,7 @@ export type RunningNode = {
   socketPath: string;
   loop: Loop;
   parts: Parts;
+  handlers: Handlers;
   /** Resolves when it has stopped; rejects with the reason when it had to. */
   stopped: Promise<void>;
   stop(): Promise<void>;
@@ -96,7 +100,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     }
     const nodeId: string = JSON.parse(journal.opened.register).node;
     const self = { node: nodeId, name, slots: defaultSlots() };
-    const [blobs, uploads] = [await openBlobs(at.blobs), await openUploads(at.uploads)];
+    const blobs = await openBlobs(at.blobs);
+    const uploads = await openUploads(at.uploads, blobs);
     const look = watchLoad(options.data);
     let load: Load = await look();
     const loading = setInterval(() => look().then((found) => (load = found), () => {}), LOAD_MS);
@@ -192,7 +197,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.push(() => rm(at.running, { force: true }));
     if (options.example) void putExamples(parts, exampleSandbox).catch((error) => log.warn({ err: error }, 'The example sandbox could not be made.'));
     log.info({ node: nodeId, url, socketPath }, 'ready');
-    return { name, url, fingerprint: identity.fingerprint, socketPath, loop, parts, stopped: ended, stop: () => stop() };
+    return { name, url, fingerprint: identity.fingerprint, socketPath, loop, parts, handlers, stopped: ended, stop: () => stop() };
   } catch (error) {
     await takeApart().catch(() => {});
     throw error;
@@ -254,7 +259,7 @@ function builtPages(): string | null {
   return null;
 }
 
-const filed = (run: Run) => ({
+const filed = (run: Run): FiledRun => ({
   id: run.id,
   launchedAt: Date.parse(run.launchedAt),
   endedAt: run.endedAt ? Date.parse(run.endedAt) : null,
@@ -263,5 +268,6 @@ const filed = (run: Run) => ({
   path: run.path,
   name: run.name,
   by: run.by,
+  summary: JSON.stringify(summaryOfRun(run)),
   text: JSON.stringify(run),
 });

@@ -86,7 +86,7 @@ export default {
     door('yaml', '^node-runtime/io/files/'),
     door('@peculiar/x509|reflect-metadata', '^node-runtime/io/trust/'),
     door('child_process', '^node-runtime/io/process/|^electron/host/'),
-    door('fs', '^node-runtime/io/|^electron/(settings|host|window)/|^node-runtime/(node|founding|embedded|main|running-file)\\.ts'),
+    door('fs', '^node-runtime/io/|^electron/(settings|host|window)/|^node-runtime/([a-z-]+\\.ts$|requests/)'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -37,6 +37,8 @@ export type Wish =
   | { wish: 'createSandbox'; name: string; storage: 'kept' | 'local'; description: string; node?: string; directory?: string }
   | { wish: 'removeSandbox'; name: string }
   | { wish: 'changeFiles'; sandbox: string; changes: FileChange[]; guard?: FileGuard }
+  /** Tells of a change in a local directory; it was made there already. */
+  | { wish: 'noteLocalChange'; sandbox: string; act: Extract<Fact, { kind: 'localFilesChanged' }>['act']; paths: string[] }
   | {
       wish: 'launch';
       sandbox: string;
@@ -77,6 +79,8 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return sandboxes.decideRemoveSandbox(state.sandboxes, wish.name, jobs.usesSandbox(state.jobs, wish.name));
     case 'changeFiles':
       return sandboxes.decideChanges(state.sandboxes, wish.sandbox, wish.changes, wish.guard);
+    case 'noteLocalChange':
+      return { facts: [{ kind: 'localFilesChanged', sandbox: wish.sandbox, act: wish.act, paths: wish.paths }] };
     case 'launch':
       return decideLaunch(state, wish, circumstances);
     case 'cancel':

@@ -4,6 +4,7 @@
  *
  * Words for people are made here from the state; nothing is remembered.
  */
+import { refuse } from '../contract/errors.ts';
 import type { Cluster, Node } from '../contract/model.ts';
 import { termText } from '../core/cluster/terms.ts';
 import { countsOf } from '../core/jobs/jobs.ts';
@@ -101,7 +102,8 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
   return {
     healthz: () => ({ body: 'ok\n' }),
 
-    readyz: () => (loop.state.controller.phase === 'active' ? { body: 'ready\n' } : { status: 503, body: `${stateOf(loop.state)}\n` }),
+    readyz: () => 
+      loop.state.controller.phase === 'active' ? { body: 'ready\n' } : refuse('starting', `${parts.name} is not active: ${stateOf(loop.state)}.`),
 
     async metrics() {
       return { body: await parts.metrics.text(await figures(parts)) };

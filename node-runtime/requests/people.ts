@@ -34,6 +34,20 @@ export function identify(parts: Parts, shown: Shown): Caller | Refusal {
   return { ...who, credential: id };
 }
 
+/** The code of a link that signs in once, within some minutes. */
+export async function makeSignInLink(
+  parts: Parts,
+  by: Pick<Caller, 'by' | 'name' | 'kind'>,
+  role: Role,
+): Promise<{ code: string; expiresAt: string } | Refusal> {
+  const id = newId();
+  const { secret, hash } = makeToken(id);
+  const expiresAt = Date.now() + limits.signInLinkMs;
+  const label = by.kind === 'desktop' ? 'this computer' : by.name;
+  const made = await parts.loop.ask(by.by, null, { wish: 'createToken', id, use: 'link', label, role, hash, expiresAt });
+  return 'code' in made ? made : { code: secret, expiresAt: new Date(expiresAt).toISOString() };
+}
+
 export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   const { loop } = parts;
 
@@ -80,13 +94,8 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
     },
 
     async signInLink({ caller, body }) {
-      const id = newId();
-      const { secret, hash } = makeToken(id);
-      const expiresAt = Date.now() + limits.signInLinkMs;
-      const label = caller.kind === 'desktop' ? 'this computer' : caller.name;
-      const made = await loop.ask(caller.by, null, { wish: 'createToken', id, use: 'link', label, role: body.role ?? 'admin', hash, expiresAt });
-      if ('code' in made) return made;
-      return { status: 201, body: { code: secret, expiresAt: new Date(expiresAt).toISOString() } };
+      const made = await makeSignInLink(parts, caller, body.role ?? 'admin');
+      return 'detail' in made ? made : { status: 201, body: made };
     },
 
     async users() {

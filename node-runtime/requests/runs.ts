@@ -172,7 +172,7 @@ async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ 
   };
   // Of what the history gives some are in memory too and fall out: ask for as many more.
   const filed = (await parts.journal.filedRuns({ ...filter, limit: filter.limit + Math.min(known.size, limits.runsEndedInMemory) }))
-    .map((one): RunSummary => summaryOfRun(JSON.parse(one)))
+    .map((one): RunSummary => JSON.parse(one))
     .filter((run) => !known.has(run.id) && fits(run));
   const all = [...living.filter(fits), ...filed].sort(newestFirst);
   const runs = all.slice(0, limit);
@@ -180,7 +180,7 @@ async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ 
   return { runs, ...(all.length > limit && last ? { cursor: `${Date.parse(last.launchedAt)}~${last.id}` } : {}) };
 }
 
-function summaryOfRun(run: Run): RunSummary {
+export function summaryOfRun(run: Run): RunSummary {
   const { tasks: _, parameters: __, revision: ___, term: ____, via: _____, ...summary } = run;
   return summary;
 }

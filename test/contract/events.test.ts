@@ -28,7 +28,11 @@ function makeSource(keptMax = 10_000) {
     for (let number = 0; number < count; number++) {
       const name = `${position}/${number}${text}`;
       const event = { kind: 'sandbox', position, at: '2030-01-01T00:00:00Z', change: 'created' } as LiveEvent;
-      Object.defineProperty(event, 'name', { enumerable: true, get: () => (serialised++, name) });
+      const get = (): string => {
+        serialised++;
+        return name;
+      };
+      Object.defineProperty(event, 'name', { enumerable: true, get });
       kept.push(event);
       newest = position;
       for (const tell of listeners) tell(event);

@@ -5,7 +5,7 @@
  */
 import type { JobFile, ParameterWritten } from '../../contract/job-file.ts';
 import type { ParameterField } from '../../contract/model.ts';
-import type { Finding } from './check.ts';
+import type { Finding } from './finding.ts';
 import { fieldOf, fitValue, parameterVariable } from './parameters.ts';
 import { readPattern } from './pattern.ts';
 

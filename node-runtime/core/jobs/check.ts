@@ -12,26 +12,12 @@ import { conditionIn } from './condition.ts';
 import { durationMs, durationText } from './duration.ts';
 import { checkExpression, type Surroundings } from './check-expression.ts';
 import { checkParameters } from './check-parameters.ts';
+import type { Finding, KeyPath } from './finding.ts';
 import { circleIn, type Graph, graphOf, needsOf, orderOfGraph } from './graph.ts';
 import { fieldOf } from './parameters.ts';
 import { type ShellSlot, shellSlotsOf, slotsMax } from './shell-text.ts';
 import { didYouMean } from './similar-name.ts';
 import { type FoundSlot, hasSlots, slotOpening, slotsOf } from './slots.ts';
-
-export type KeyPath = (string | number)[];
-/**
- * A mistake at the value (or the key) that `path` leads to. In a text, `slot`
- * says after how many other `${{` it is, and `offset` how many characters from
- * there, or from the beginning of the text when there is no slot.
- */
-export type Finding = {
-  path: KeyPath;
-  at: 'key' | 'value';
-  slot?: number;
-  offset?: number;
-  sentence: string;
-  hint?: string;
-};
 
 /** All mistakes, in the order of the file's sections. */
 export function checkJob(job: JobFile): Finding[] {

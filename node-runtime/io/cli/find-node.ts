@@ -97,7 +97,7 @@ async function trustOf(host: string, options: PlaceOptions, env: Env): Promise<T
 
 async function byFolder(data: string): Promise<Place> {
   const running = await readRunning(join(data, 'running.json'));
-  if (running && isAlive(running.pid)) {
+  if (running && isAlive(running.pid) && (await answers(running.socketPath, data))) {
     return { kind: 'reachable', address: { socketPath: running.socketPath }, name: running.name };
   }
   if (existsSync(data)) return { kind: 'stopped', data };

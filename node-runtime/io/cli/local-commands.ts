@@ -50,7 +50,9 @@ export async function node(context: Context, options: NodeOptions): Promise<numb
 
 function showReady(context: Context, ready: ReadyNode): void {
   if (context.json) {
-    context.jsonLine({ kind: 'ready', ...ready });
+    // Named one by one: whoever calls may hand over more than is meant to be printed.
+    const { name, url, fingerprint, socketPath } = ready;
+    context.jsonLine({ kind: 'ready', name, url, fingerprint, socketPath });
     return;
   }
   context.say(`Node ${context.paint(ready.name, 'bold')} is ready.`);

@@ -33,7 +33,7 @@ import {
   statsAt,
 } from './local-places.ts';
 import { LocalTrash } from './local-trash.ts';
-import { modeOf, sweepTemporary, temporaryIn, writeTemporary } from './local-writing.ts';
+import { modeOf, sweepTemporary, temporaryName, writeTemporary } from './local-writing.ts';
 import type { ZipItem } from './zip.ts';
 
 /** Decisions of the core that hold here too. */
@@ -214,9 +214,10 @@ export class LocalFolder {
       const before = await this.#target(place, path, ask);
       if ('code' in before) return before;
       const mode = modeOf(before.stats, ask.executable);
-      const temporary = temporaryIn(place);
+      const name = temporaryName();
+      const temporary = place.at(name);
       try {
-        const refused = await writeTemporary(temporary, source, ask.bytesMax, mode, () => place.isInside());
+        const refused = await writeTemporary(place, name, source, { bytesMax: ask.bytesMax, mode });
         if (refused) return refused;
         // it may have changed while the bytes came
         const now = await this.#target(place, path, ask);

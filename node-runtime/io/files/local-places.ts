@@ -33,6 +33,8 @@ export interface Place {
   at(name: string): string;
   /** Is it (still) inside the directory? */
   isInside(): Promise<boolean>;
+  /** Is this file, opened by `at(name)`, the one of that name inside? Asked before a byte is written. */
+  isOwn(handle: FileHandle, name: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -150,6 +152,7 @@ export class Root {
       self: `/proc/self/fd/${handle.fd}`,
       at: (name) => heldPath(handle, name),
       isInside: async () => this.holds(await placeOf(handle), own),
+      isOwn: async (file) => this.holds(await placeOf(file), true),
       close: () => handle.close(),
     };
   }
@@ -178,11 +181,15 @@ export class Root {
     const handle = await open(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     return orClosed(handle, async () => {
       const stats = await handle.stat({ bigint: true });
-      const real = await realpath(at);
-      const there = await stat(real, { bigint: true });
-      const isSame = there.ino === stats.ino && there.dev === stats.dev;
-      return stats.isFile() && isSame && this.holds(real) ? { handle, stats } : leaves(path);
+      const isSafe = stats.isFile() && (await this.#isAt(handle, await realpath(at)));
+      return isSafe ? { handle, stats } : leaves(path);
     });
+  }
+
+  /** Does this inside path lead to what is open, and not only to something of the same name? */
+  async #isAt(handle: FileHandle, real: string, own = false): Promise<boolean> {
+    const [there, here] = await Promise.all([stat(real, { bigint: true }), handle.stat({ bigint: true })]);
+    return there.ino === here.ino && there.dev === here.dev && this.holds(real, own);
   }
 
   #namedPlace(real: string, own: boolean): Place {
@@ -190,6 +197,7 @@ export class Root {
       self: real,
       at: (name) => join(real, name),
       isInside: async () => (await realpath(real)) === real && this.holds(real, own),
+      isOwn: async (file, name) => this.#isAt(file, await realpath(join(real, name)), true),
       close: async () => undefined,
     };
   }

@@ -14,7 +14,7 @@ import { leaves, type Place, RESERVED, statsAt } from './local-places.ts';
 
 const TEMPORARY = `${RESERVED}-temp-`;
 
-export const temporaryIn = (place: Place): string => place.at(TEMPORARY + randomUUID());
+export const temporaryName = (): string => TEMPORARY + randomUUID();
 
 /** Keeps who may read and write; `executable` undefined keeps that too. */
 export function modeOf(before: BigIntStats | null, executable: boolean | undefined): number {
@@ -26,23 +26,22 @@ export function modeOf(before: BigIntStats | null, executable: boolean | undefin
 
 /** Nothing is written before the new file is known to lie inside. */
 export async function writeTemporary(
-  temporary: string,
+  place: Place,
+  name: string,
   source: Source,
-  bytesMax: number,
-  mode: number,
-  isInside: () => Promise<boolean>,
+  ask: { bytesMax: number; mode: number },
 ): Promise<Refusal | null> {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
-  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const handle = await open(place.at(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    if (!(await isInside())) return leaves('this folder');
+    if (!(await place.isOwn(handle, name))) return leaves('this folder');
     let bytes = 0;
     for await (const chunk of source) {
-      if (bytes + chunk.length > bytesMax) return refuse('body_too_large', `More than ${bytesMax} bytes came.`);
+      if (bytes + chunk.length > ask.bytesMax) return refuse('body_too_large', `More than ${ask.bytesMax} bytes came.`);
       await writeWhole(handle, chunk, bytes);
       bytes += chunk.length;
     }
-    await handle.chmod(mode);
+    await handle.chmod(ask.mode);
     await handle.sync();
     return null;
   } finally {

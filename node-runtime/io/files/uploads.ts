@@ -109,13 +109,15 @@ class UploadFolder implements Uploads {
     if (this.#live.size >= limits.uploadsOpenMax) {
       return refuse('too_many', `${limits.uploadsOpenMax} uploads are open on this node.`);
     }
-    const room = await statfs(this.#directory);
-    if (room.bavail * room.bsize < ask.bytes) return refuse('disk_full', `There is no room for ${ask.bytes} bytes.`);
     const saved: Saved = { ...ask, id: randomUUID(), by, touchedAt: this.#now(), offset: 0 };
-    const live: Live = { saved, hasher: createHash('sha256'), work: null };
     // taken before the first wait, so that many at once cannot pass the limit
-    this.#live.set(saved.id, live);
+    this.#live.set(saved.id, { saved, hasher: createHash('sha256'), work: null });
     try {
+      const room = await statfs(this.#directory);
+      if (room.bavail * room.bsize < ask.bytes) {
+        await this.forget(saved.id);
+        return refuse('disk_full', `There is no room for the ${ask.bytes} bytes of "${ask.path}".`);
+      }
       await (await open(this.#part(saved.id), 'wx', 0o600)).close();
       await this.#save(saved);
       await syncFolder(this.#directory);

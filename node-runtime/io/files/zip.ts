@@ -58,9 +58,27 @@ export async function zipItems(source: AsyncIterable<ZipItem> | Iterable<ZipItem
 
 /** Destroying the stream closes what is open. A file that cannot be read destroys it with that error. */
 export function zipStream(items: Iterable<ZipItem> | AsyncIterable<ZipItem>): Readable {
-  return Readable.from(zipped(items), { objectMode: false, highWaterMark: 256 * 1024 });
+  const held: Held = { source: null };
+  const bytes = zipped(items, held);
+  return new Readable({
+    highWaterMark: 256 * 1024,
+    read() {
+      bytes.next().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error) => this.destroy(error),
+      );
+    },
+    destroy(error, done) {
+      // the source goes first: a step that waits for its next bytes would wait for ever
+      if (held.source instanceof Readable) held.source.destroy();
+      bytes.return(undefined).catch(() => undefined); // it ends by the source's being destroyed
+      done(error);
+    },
+  });
 }
 
+/** The file that is being read. */
+type Held = { source: Source | null };
 type Written = { item: ZipItem; name: Buffer; method: number; crc: number; packed: number; size: number; at: number };
 
 const STORED = 0;
@@ -72,7 +90,10 @@ const LARGE = 0xffffffff;
 /** Above this a file may pass 4 GiB in the worst case of compression. */
 const MAY_BE_LARGE = 0xf0000000;
 
-async function* zipped(items: Iterable<ZipItem> | AsyncIterable<ZipItem>): AsyncGenerator<Buffer> {
+async function* zipped(
+  items: Iterable<ZipItem> | AsyncIterable<ZipItem>,
+  held: Held,
+): AsyncGenerator<Buffer, undefined> {
   const written: Written[] = [];
   let position = 0;
   const told = (bytes: Buffer): Buffer => {
@@ -84,7 +105,8 @@ async function* zipped(items: Iterable<ZipItem> | AsyncIterable<ZipItem>): Async
     const name = Buffer.from(item.path);
     const entry: Written = { item, name, method, crc: 0, packed: 0, size: 0, at: position };
     yield told(localHeader(entry));
-    if (item.open) for await (const chunk of packed(entry, await item.open())) yield told(chunk);
+    held.source = item.open ? await item.open() : null;
+    if (held.source) for await (const chunk of packed(entry, held.source)) yield told(chunk);
     if (item.open) yield told(trailer(entry));
     written.push(entry);
   }

@@ -60,15 +60,20 @@ export type HttpServer = {
 
 type Loose = Success<RouteName>;
 
+const HOSTS_LISTED_MS = 1_000;
+
 export function buildServer(options: ServerOptions): HttpServer {
   const bounds = boundsWith(options.limits);
-  const { door, log } = options;
+  const { log } = options;
+  const door = rememberingHosts(options.door);
   const throttle = makeThrottle(bounds.signInTriesPerMinute, bounds.signInKeptMax);
   const pages = makePages(options.pages);
   const sockets = new Set<Socket>();
   const endless = new Set<AbortController>();
   const busy = new WeakMap<Socket, number>();
   let closing = false;
+  /** Remembered: a server that closes forgets it, and still answers. */
+  let port = 0;
   let server: NodeServer | TlsServer;
 
   // ---------------------------------------------------------------- asking
@@ -229,7 +234,7 @@ export function buildServer(options: ServerOptions): HttpServer {
       const { socket } = request;
       busy.set(socket, (busy.get(socket) ?? 0) + 1);
       response.once('close', () => busy.set(socket, busy.get(socket)! - 1));
-      const refusal = passGate(door, portOf(server), request);
+      const refusal = passGate(door, port, request);
       if (!refusal) return handle(request, response);
       void drain(request, bounds).then((whole) => {
         const { status, headers, text } = problemAnswer(refusal);
@@ -309,7 +314,8 @@ export function buildServer(options: ServerOptions): HttpServer {
           done();
         });
       });
-      return { port: portOf(server) };
+      port = (server.address() as AddressInfo | null)?.port ?? 0;
+      return { port };
     },
     async close() {
       if (closing) return;
@@ -332,13 +338,28 @@ export function buildServer(options: ServerOptions): HttpServer {
   };
 }
 
+/** Listing the interfaces of a machine takes longer than answering: it is done once a second at most. */
+function rememberingHosts(door: Door): Door {
+  if (door.kind === 'private') return door;
+  let hosts: string[] = [];
+  let listedAt = Number.NEGATIVE_INFINITY;
+  return {
+    ...door,
+    hosts() {
+      if (performance.now() - listedAt > HOSTS_LISTED_MS) {
+        listedAt = performance.now();
+        hosts = door.hosts();
+      }
+      return hosts;
+    },
+  };
+}
+
 function brokenRefusal(code: string | undefined): Refusal {
   if (code === 'HPE_HEADER_OVERFLOW') return refuse('headers_too_large', 'The headers of the request are too large.');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refuse('request_timeout', 'The request did not arrive in time.');
   return refuse('bad_request', 'What was sent is not HTTP.');
 }
-
-const portOf = (server: NodeServer): number => (server.address() as AddressInfo | null)?.port ?? 0;
 
 function headersOf(request: IncomingMessage): Asked<RouteName>['headers'] {
   const { headers } = request;

@@ -65,7 +65,9 @@ export type Opened = {
 export type Stats = {
   bytes: number;
   walBytes: number;
+  /** Over the last 200 commits of this opening; `commits` counts all of them. */
   syncMs: { p50: number; p99: number };
+  commits: number;
   freeBytes: number;
 };
 /** One thing found wrong by `verify`, in a sentence. */

@@ -97,13 +97,22 @@ export function assertFile(database: Database, file: StoreFile): void {
     database.pragma('user_version', { simple: true }) === file.version,
     database.pragma('journal_mode', { simple: true }) === 'wal',
   ];
-  const model = new SQLite(':memory:');
-  model.exec(file.tables);
-  const [have, want] = [shapeOf(database), shapeOf(model)];
-  model.close();
-  if (marks.includes(false) || have !== want) {
+  if (marks.includes(false) || shapeOf(database) !== wantedShape(file)) {
     throw new JournalDamaged(`The file ${file.name} does not have the tables it was made with.`);
   }
+}
+
+const wantedShapes = new Map<StoreFile, string>();
+
+function wantedShape(file: StoreFile): string {
+  const known = wantedShapes.get(file);
+  if (known !== undefined) return known;
+  const model = new SQLite(':memory:');
+  model.exec(file.tables);
+  const shape = shapeOf(model);
+  model.close();
+  wantedShapes.set(file, shape);
+  return shape;
 }
 
 /** Tables inside the text index are the engine's own and may differ between its versions. */

@@ -37,6 +37,7 @@ export class Store {
   /** After a checkpoint found no space: frames to wait for before the next try. */
   private readonly checkpointFrom = new Map<Database, number>();
   private full = 0;
+  private commits = 0;
 
   constructor(folder: string, open: OpenStore) {
     this.folder = folder;
@@ -143,6 +144,7 @@ export class Store {
   }
 
   private noteSync(ms: number): void {
+    this.commits += 1;
     this.syncsMs.push(ms);
     if (this.syncsMs.length > syncsRemembered) this.syncsMs.shift();
   }
@@ -156,6 +158,7 @@ export class Store {
       bytes: bytesOf('journal.db') + bytesOf('history.db'),
       walBytes: bytesOf('journal.db-wal') + bytesOf('history.db-wal'),
       syncMs: { p50: at(0.5), p99: at(0.99) },
+      commits: this.commits,
       freeBytes: bavail * bsize,
     };
   }

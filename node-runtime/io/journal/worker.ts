@@ -41,7 +41,7 @@ class Worker {
           answers.done.push(close.id);
         }
         this.say({ kind: 'answers', answers });
-        if (close) return;
+        if (close) return this.port.close();
         this.store.tidy('busy');
       }
       this.awaitIdle();
@@ -91,7 +91,6 @@ class Worker {
     this.hasStopped = true;
     if (this.idle) clearTimeout(this.idle);
     this.store.close();
-    this.port.close();
   }
 
   /** The files stay open as they are: closing them would write. */

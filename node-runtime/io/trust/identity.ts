@@ -86,12 +86,15 @@ export const identityOf = (
 export async function renewIfNeeded(identity: Identity, hosts: string[], now: number): Promise<Identity | null> {
   const present = namesIn(identity.node.cert);
   const missing = wellFormed(hosts).some((host) => !present.includes(canonical(host)));
-  const endsAt = Date.parse(new X509Certificate(identity.node.cert).validTo);
-  if (!missing && endsAt - now > RENEW_MS) return null;
+  if (!missing && certificateEnd(identity) - now > RENEW_MS) return null;
   const publicKey = new x509.X509Certificate(identity.node.cert).publicKey;
   const cert = await signNode(identity.authority, publicKey, { nodeName: identity.nodeName, hosts }, now);
   return identityOf(identity, identity.authority, { cert, key: identity.node.key });
 }
+
+/** When the node's certificate ends, in ms since 1970. */
+export const certificateEnd = (identity: Identity): number =>
+  Date.parse(new X509Certificate(identity.node.cert).validTo);
 
 /** Names and addresses by which this machine may be called now: what a certificate should hold. */
 export function machineHosts(): string[] {

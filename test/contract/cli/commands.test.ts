@@ -290,13 +290,15 @@ describe('commands that act here', () => {
       acts: {
         node: async ({ listen, data, onReady }) => {
           expect([listen, data]).toEqual(['[::]:0', '/d']);
-          onReady({ url: 'https://x:1', fingerprint: 'ab', socketPath: '/s', name: 'deck' });
+          const ready = { url: 'https://x:1', fingerprint: 'ab', socketPath: '/s', name: 'deck' };
+          onReady(Object.assign(ready, { key: 'of the node' }));
           return 9;
         },
       },
     });
     expect(ran.code).toBe(9);
-    expect(JSON.parse(ran.out)).toMatchObject({ kind: 'ready', url: 'https://x:1', name: 'deck' });
+    const ready = { kind: 'ready', name: 'deck', url: 'https://x:1', fingerprint: 'ab', socketPath: '/s' };
+    expect(JSON.parse(ran.out)).toEqual(ready);
   });
 
   it('demo opens the console unless told not to', async () => {

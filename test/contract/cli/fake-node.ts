@@ -58,6 +58,8 @@ export type FakeNode = {
   /** Bytes of requests that came through, after any handshake. */
   bytesIn: () => number;
   connections: () => number;
+  /** Connections that are open now. */
+  open: () => number;
   /** The data folder whose `running.json` names it, or for TLS its address. */
   data: string;
   socketPath: string;
@@ -104,6 +106,7 @@ export async function fakeNode(answers: Answers, tls?: { key: string; cert: stri
     socketPath,
     url,
     connections: () => connections,
+    open: () => sockets.size,
     bytesIn: () => bytesIn,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

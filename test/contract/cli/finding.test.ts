@@ -55,6 +55,8 @@ describe('a node by address', () => {
     expect(ran.err).toContain(tls.fingerprint);
     expect(ran.err).toContain('Nothing was sent');
     expect(node.connections()).toBe(1);
+    // Only when the connection is over can nothing more arrive.
+    await expect.poll(node.open, { timeout: 5000 }).toBe(0);
     expect(node.seen).toEqual([]);
     expect(node.bytesIn()).toBe(0);
   });

@@ -1,0 +1,91 @@
+/**
+ * The face of the jobs part: what the rest of the core may use of it.
+ *
+ * Decide, apply and advance each have a file; questions about runs by id are
+ * answered here. Whoever asks for a run that is no longer in memory gets null
+ * and looks into the history.
+ */
+import type { Run, RunSummary, Task } from '../../contract/model.ts';
+import { isCancelled } from './progress.ts';
+import { openAttempt } from './record.ts';
+import type { AttemptName, Jobs } from './state.ts';
+import { runView, summaryView, taskView } from './views.ts';
+
+export { advance, nextWakeAt, type Worker } from './advance.ts';
+export { applyToJobs } from './apply.ts';
+export { decideCancel, decideEnded, decideLaunch, decideStarted } from './decide.ts';
+export { type AttemptOrder, orderFor } from './order.ts';
+export { emptyJobs, type Jobs, loadJobs, saveJobs } from './state.ts';
+
+// ------------------------------------------------------------------- views
+
+export function runOf(jobs: Jobs, id: string): Run | null {
+  const run = jobs.runs.get(id);
+  return run ? runView(run) : null;
+}
+
+export function summaryOf(jobs: Jobs, id: string): RunSummary | null {
+  const run = jobs.runs.get(id);
+  return run ? summaryView(run) : null;
+}
+
+export function taskOf(jobs: Jobs, id: string, task: string): Task | null {
+  const run = jobs.runs.get(id);
+  const index = run ? run.plan.tasks.findIndex((one) => one.id === task) : -1;
+  return run && index >= 0 ? taskView(run, index) : null;
+}
+
+/** Unfinished runs, in the order of launch. */
+export const unfinishedRuns = (jobs: Jobs): RunSummary[] =>
+  [...jobs.progress.keys()].map((id) => summaryView(jobs.runs.get(id)!));
+
+/** Ended runs still in memory, in the order of their ends. */
+export const endedRuns = (jobs: Jobs): Run[] => jobs.ended.map((id) => runView(jobs.runs.get(id)!));
+
+export function countsOf(jobs: Jobs): { running: number; waiting: number; unfinishedSince(ms: number): number } {
+  return {
+    running: jobs.running,
+    waiting: jobs.progress.size - jobs.running,
+    unfinishedSince: (ms) => [...jobs.progress.keys()].filter((id) => jobs.runs.get(id)!.launchedAt >= ms).length,
+  };
+}
+
+/** Is there an unfinished run of this sandbox? */
+export const usesSandbox = (jobs: Jobs, sandbox: string): boolean => jobs.uses.has(sandbox);
+
+// ---------------------------------------------------------------- attempts
+
+/** Where an attempt is or was; null when it is not known. */
+export function nodeOfAttempt(jobs: Jobs, { run: id, task, number }: AttemptName): string | null {
+  const run = jobs.runs.get(id);
+  const index = run ? run.plan.tasks.findIndex((one) => one.id === task) : -1;
+  return run?.tasks[index]?.attempts[number - 1]?.node ?? null;
+}
+
+/** Placed and not ended. */
+export function isLive(jobs: Jobs, { run: id, task, number }: AttemptName): boolean {
+  const index = jobs.progress.get(id)?.shape.indexOf.get(task);
+  return index !== undefined && openAttempt(jobs.runs.get(id)!.tasks[index]!)?.number === number;
+}
+
+export function liveAttempts(jobs: Jobs, id: string): (AttemptName & { node: string })[] {
+  const run = jobs.runs.get(id);
+  if (!run) return [];
+  return run.tasks.flatMap((task, index) => {
+    const open = openAttempt(task);
+    return open ? [{ run: id, task: run.plan.tasks[index]!.id, number: open.number, node: open.node }] : [];
+  });
+}
+
+/** Attempts placed on a node that have not ended. */
+export const attemptsOn = (jobs: Jobs, node: string): AttemptName[] => [...(jobs.placed.get(node)?.values() ?? [])];
+
+/**
+ * Do the attempts of this run have to stop? Tasks of finally go on after a
+ * cancel, unless it was asked for again while they ran.
+ */
+export function isCancelling(jobs: Jobs, id: string): boolean {
+  const run = jobs.runs.get(id);
+  if (!run || run.end) return false;
+  return run.tasks.some((task, index) => openAttempt(task) && isCancelled(run, index));
+}

@@ -1,0 +1,131 @@
+/**
+ * Files of a sandbox that the cluster keeps: contents as blobs named by their
+ * hash, the manifest in the journal.
+ *
+ * A write is: bytes to a blob (synced), the text checked if it is a job file,
+ * then one wish. Until that is committed nobody sees the file; after it
+ * everybody does, whole.
+ */
+import type { FileChange, JobCheck } from '../contract/facts.ts';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import type { Entry } from '../contract/model.ts';
+import { keptEtag } from '../core/sandboxes/etags.ts';
+import { fileAt, listFolder, searchPaths, trashOf, versionsOf } from '../core/sandboxes/listing.ts';
+import { checkPath } from '../core/sandboxes/paths.ts';
+import { entryAt, type SandboxRecord } from '../core/sandboxes/sandboxes.ts';
+import { below } from '../core/sandboxes/tree.ts';
+import { checkJobText, isJobPath } from '../io/files/job-text.ts';
+import { keptZipItem, type ZipItem } from '../io/files/zip.ts';
+import type { Asking, Files, Guard } from './files.ts';
+import { collect } from './job-source.ts';
+import { isRefusal, type Parts, wish } from './parts.ts';
+
+type Content = { hash: string; bytes: number };
+
+export function keptFiles(parts: Parts, record: SandboxRecord): Files {
+  const { blobs, uploads, loop } = parts;
+  const sandbox = record.name;
+
+  async function change(asking: Asking, changes: FileChange[], guard?: Guard & { path: string }, content = ''): Promise<Entry | null | Refusal> {
+    const reply = await wish(parts, asking, { wish: 'changeFiles', sandbox, changes, ...(guard ? { guard } : {}) }, content);
+    return 'code' in reply ? reply : (reply.body as Entry | null);
+  }
+  const changed = async (asking: Asking, changes: FileChange[]) => (await change(asking, changes)) as Entry | Refusal;
+
+  /** What checking finds, for job files and scripts; null for other files. */
+  async function checkOf(path: string, { hash, bytes }: Content): Promise<JobCheck | null> {
+    if (bytes > limits.jobFileBytesMax) return null;
+    const named = isJobPath(path);
+    if (!named && bytes < 2) return null;
+    if (!named) {
+      const head = await collect(blobs.read(hash, { start: 0, end: 1 }));
+      if (head.toString('latin1') !== '#!') return null;
+    }
+    return checkJobText(path, (await collect(blobs.read(hash))).toString('utf8')).check;
+  }
+
+  async function put(asking: Asking, path: string, content: Content, guard: Guard): Promise<Entry | Refusal> {
+    const job = await checkOf(path, content);
+    const before = fileAt(record, path);
+    const executable = guard.executable ?? (!('code' in before) && before.executable);
+    const { executable: _, ...rest } = guard;
+    const change_: FileChange = { op: 'put', path, ...content, executable, ...(job ? { job } : {}) };
+    return (await change(asking, [change_], { path, ...rest }, content.hash)) as Entry | Refusal;
+  }
+
+  /** A file that gets another name may become a job file, or stop being one: then it is checked under the new name. */
+  async function renamed(asking: Asking, op: 'move' | 'copy', path: string, to: string): Promise<Entry | Refusal> {
+    const changes: FileChange[] = [{ op, path, to }];
+    const file = fileAt(record, path);
+    if (!('code' in file) && typeof checkPath(to) === 'string' && isJobPath(path) !== isJobPath(to)) {
+      const { hash, bytes, executable } = file;
+      const job = await checkOf(to, { hash, bytes });
+      changes.push({ op: 'put', path: to, hash, bytes, executable, ...(job ? { job } : {}) });
+    }
+    return changed(asking, changes);
+  }
+
+  const read = <T>(look: () => T): Promise<T> => loop.read(look);
+
+  return {
+    list: (path, cursor, limit) => read(() => listFolder(record, path, cursor, limit)),
+    search: (text, limit) => read(() => searchPaths(record, text, limit)),
+
+    async open(path, version) {
+      const file = await read(() => fileAt(record, path, version === undefined ? {} : { version }));
+      if (isRefusal(file)) return file;
+      const lack = await blobs.lackOf(file);
+      if (lack) return lack;
+      return { bytes: file.bytes, etag: keptEtag(file.version, file.hash), stream: (range) => blobs.read(file.hash, range) };
+    },
+
+    async write(asking, path, source, guard) {
+      const checked = checkPath(path);
+      if (typeof checked !== 'string') return checked;
+      const content = await blobs.store(source, { bytesMax: limits.fileBytesMax });
+      return 'code' in content ? content : put(asking, path, content, guard);
+    },
+
+    async completeUpload(asking, upload) {
+      const complete = await uploads.complete(upload, { sandbox, by: asking.caller.by });
+      if ('code' in complete) return complete;
+      const { path, ifMatch, ifAbsent, executable } = complete.ask;
+      const guard: Guard = {
+        ...(ifMatch === undefined ? {} : { ifMatch }),
+        ...(ifAbsent === undefined ? {} : { ifAbsent }),
+        ...(executable === undefined ? {} : { executable }),
+      };
+      const done = await put(asking, path, complete.content, guard);
+      if (!isRefusal(done)) await uploads.forget(upload);
+      return done;
+    },
+
+    async remove(asking, path) {
+      const done = await change(asking, [{ op: 'remove', path }]);
+      return isRefusal(done) ? done : null;
+    },
+
+    makeFolder: (asking, path) => changed(asking, [{ op: 'folder', path }]),
+    move: (asking, path, to) => renamed(asking, 'move', path, to),
+    copy: (asking, path, to) => renamed(asking, 'copy', path, to),
+    restore: (asking, path, version) => changed(asking, [{ op: 'restore', path, version }]),
+    versions: (path) => read(() => versionsOf(record, path)),
+    trash: () => read(() => trashOf(record).items),
+
+    zip: (path) =>
+      read(() => {
+        const entry = entryAt(record, path);
+        if ('code' in entry) return entry;
+        if (entry.kind === 'file') return refuse('not_a_folder', `"${path}" is a file.`);
+        const cut = path === '' ? 0 : path.length + 1;
+        const items: ZipItem[] = [];
+        for (const [full, kind] of below(record.tree, path)) {
+          if (full === path) continue;
+          const latest = kind === 'file' ? record.tree.latest(full)! : null;
+          items.push(keptZipItem(blobs, { path: full.slice(cut), at: latest?.at ?? record.createdAt, file: latest }));
+        }
+        return items;
+      }),
+  };
+}

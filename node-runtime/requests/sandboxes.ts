@@ -1,0 +1,178 @@
+/**
+ * Requests about sandboxes and the files in them.
+ *
+ * Finds the sandbox, takes the face of its kind (`kept-files`, `local-files`),
+ * and speaks HTTP: ranges, ETags, guards, uploads, zips. What a path may be is
+ * checked below, by the core's one rule.
+ */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import type { Sandbox } from '../contract/model.ts';
+import { sandboxNamed, sandboxView, type SandboxRecord } from '../core/sandboxes/sandboxes.ts';
+import { checkPath } from '../core/sandboxes/paths.ts';
+import { disposition, fileHeaders } from '../io/files/media.ts';
+import { zipItems, zipStream } from '../io/files/zip.ts';
+import type { Handlers } from '../io/http/asked.ts';
+import { matches } from '../io/http/answers.ts';
+import { places } from '../founding.ts';
+import { type Files, type Guard, readRange } from './files.ts';
+import { keptFiles } from './kept-files.ts';
+import { localFiles } from './local-files.ts';
+import { checkDirectory, localFolder } from './local-sandboxes.ts';
+import { isRefusal, type Parts, replied, wish } from './parts.ts';
+
+type SandboxRoutes =
+  | 'sandboxes' | 'sandboxCreate' | 'sandbox' | 'sandboxRemove'
+  | 'entries' | 'search' | 'fileRead' | 'fileWrite' | 'fileRemove' | 'folderCreate' | 'move' | 'copy'
+  | 'versions' | 'restore' | 'trash' | 'zip'
+  | 'uploadCreate' | 'upload' | 'uploadChunk' | 'uploadComplete' | 'uploadCancel';
+
+const SEARCH_MAX = 200;
+
+export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
+  const { loop, uploads } = parts;
+
+  const recordOf = (name: string): Promise<SandboxRecord | Refusal> => loop.read((state) => sandboxNamed(state.sandboxes, name));
+
+  async function filesOf(name: string): Promise<Files | Refusal> {
+    const record = await recordOf(name);
+    if ('code' in record) return record;
+    return record.storage === 'kept' ? keptFiles(parts, record) : localFiles(parts, record);
+  }
+
+  /** Runs `act` on the files of a sandbox and gives what it gives as the body. */
+  async function on<T>(sandbox: string, act: (files: Files) => Promise<T | Refusal>, status: 200 | 201 = 200): Promise<Refusal | { status: 200 | 201; body: T }> {
+    const files = await filesOf(sandbox);
+    if (isRefusal(files)) return files;
+    const body = await act(files);
+    return isRefusal(body) ? body : { status, body };
+  }
+
+  async function viewOf(record: SandboxRecord): Promise<Sandbox> {
+    if (record.storage === 'kept') return sandboxView(record);
+    const folder = await localFolder(record);
+    return 'code' in folder ? sandboxView(record) : sandboxView(record, await folder.measure());
+  }
+
+  return {
+    async sandboxes() {
+      const records = await loop.read((state) => [...state.sandboxes.values()]);
+      const sandboxes = await Promise.all(records.map(viewOf));
+      return { body: { sandboxes: sandboxes.sort((a, b) => (a.name < b.name ? -1 : 1)) } };
+    },
+
+    async sandboxCreate(asked) {
+      const { name, kind, description = '', directory } = asked.body;
+      if (kind === 'partitioned') return refuse('sandbox_kind', 'A partitioned sandbox needs several nodes; this cluster has one.');
+      if (kind === 'shared') return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'kept', description }));
+      if (directory !== undefined && asked.caller.role !== 'admin') {
+        return refuse('role_missing', 'Only an administrator may open a directory of the node as a sandbox.');
+      }
+      const own = path.join(places(parts.data).sandboxes, name);
+      if (directory === undefined) await mkdir(own, { recursive: true, mode: 0o700 });
+      else {
+        const folder = await checkDirectory(directory, [parts.data]);
+        if (isRefusal(folder)) return folder;
+      }
+      const at = { node: loop.state.self.node, directory: directory ?? own };
+      return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'local', description, ...at }));
+    },
+
+    async sandbox({ params }) {
+      const record = await recordOf(params.sandbox);
+      return 'code' in record ? record : { body: await viewOf(record) };
+    },
+
+    async sandboxRemove(asked) {
+      return replied(await wish(parts, asked, { wish: 'removeSandbox', name: asked.params.sandbox }));
+    },
+
+    entries: ({ params, query }) => on(params.sandbox, (files) => files.list(query.path, query.cursor, query.limit)),
+    search: ({ params, query }) => on(params.sandbox, (files) => files.search(query.text, query.limit ?? SEARCH_MAX)),
+
+    async fileRead({ params, query, headers: given, head }) {
+      const files = await filesOf(params.sandbox);
+      if (isRefusal(files)) return files;
+      const file = await files.open(params.path, query.version);
+      if (isRefusal(file)) return file;
+      const headers = { ...fileHeaders(params.path, query.download === '1'), etag: file.etag, 'accept-ranges': 'bytes', 'cache-control': 'private, no-cache' };
+      if (matches(given.ifNoneMatch, file.etag)) return { status: 304, headers };
+      const range = readRange(given.range, file.bytes);
+      if (isRefusal(range)) return range;
+      if (head) return { headers: { ...headers, 'content-length': String(file.bytes) } };
+      if (!range) return { headers: { ...headers, 'content-length': String(file.bytes) }, body: file.stream() };
+      const { start, end } = range;
+      const part = { 'content-range': `bytes ${start}-${end}/${file.bytes}`, 'content-length': String(end - start + 1) };
+      return { status: 206, headers: { ...headers, ...part }, body: file.stream(range) };
+    },
+
+    async fileWrite(asked) {
+      const { params, query, headers, body } = asked;
+      const guard: Guard = {
+        ...(headers.ifMatch === undefined ? {} : { ifMatch: headers.ifMatch }),
+        ...(headers.ifNoneMatch === '*' ? { ifAbsent: true } : {}),
+        ...(query.executable === undefined ? {} : { executable: query.executable === '1' }),
+      };
+      return on(params.sandbox, (files) => files.write(asked, params.path, body, guard));
+    },
+
+    async fileRemove(asked) {
+      const done = await on(asked.params.sandbox, (files) => files.remove(asked, asked.params.path));
+      return isRefusal(done) ? done : { status: 204 };
+    },
+
+    folderCreate: (asked) => on(asked.params.sandbox, (files) => files.makeFolder(asked, asked.body.path), 201),
+    move: (asked) => on(asked.params.sandbox, (files) => files.move(asked, asked.body.path, asked.body.to)),
+    copy: (asked) => on(asked.params.sandbox, (files) => files.copy(asked, asked.body.path, asked.body.to), 201),
+
+    versions: ({ params }) =>
+      on(params.sandbox, async (files) => {
+        const versions = await files.versions(params.path);
+        return isRefusal(versions) ? versions : { versions };
+      }),
+    restore: (asked) => on(asked.params.sandbox, (files) => files.restore(asked, asked.body.path, asked.body.version)),
+    trash: ({ params }) =>
+      on(params.sandbox, async (files) => {
+        const items = await files.trash();
+        return isRefusal(items) ? items : { items };
+      }),
+
+    async zip({ params, query }) {
+      const files = await filesOf(params.sandbox);
+      if (isRefusal(files)) return files;
+      const found = await files.zip(query.path);
+      if (isRefusal(found)) return found;
+      const items = await zipItems(found);
+      if (isRefusal(items)) return items;
+      const name = `${query.path === '' ? params.sandbox : path.posix.basename(query.path)}.zip`;
+      return { headers: { 'content-type': 'application/zip', 'content-disposition': disposition('attachment', name) }, body: zipStream(items) };
+    },
+
+    async uploadCreate({ params, body, caller }) {
+      const record = await recordOf(params.sandbox);
+      if ('code' in record) return record;
+      const checked = checkPath(body.path);
+      if (typeof checked !== 'string') return checked;
+      const upload = await uploads.create({ sandbox: params.sandbox, ...definedOf(body) }, caller.by);
+      return isRefusal(upload) ? upload : { status: 201, body: upload };
+    },
+    upload({ params, caller }) {
+      const upload = uploads.status(params.upload, { sandbox: params.sandbox, by: caller.by });
+      return isRefusal(upload) ? upload : { body: upload };
+    },
+    async uploadChunk({ params, query, body, caller }) {
+      const upload = await uploads.append(params.upload, { sandbox: params.sandbox, by: caller.by }, query.offset, body);
+      return isRefusal(upload) ? upload : { body: upload };
+    },
+    uploadComplete: (asked) => on(asked.params.sandbox, (files) => files.completeUpload(asked, asked.params.upload, asked.params.sandbox)),
+    async uploadCancel({ params, caller }) {
+      return (await uploads.cancel(params.upload, { sandbox: params.sandbox, by: caller.by })) ?? { status: 204 };
+    },
+  };
+}
+
+/** Without the members that are undefined, as exact optional types want it. */
+function definedOf<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never;
+}

@@ -1,0 +1,340 @@
+/**
+ * What the node answers in the tests of the console: a small lab, typed by the
+ * contract, so that a change of the contract breaks here first.
+ */
+import type {
+  Attempt,
+  Cluster,
+  Entry,
+  FileVersion,
+  Happening,
+  JobCheck,
+  LaunchForm,
+  Node,
+  Run,
+  RunSummary,
+  Sandbox,
+  Session,
+  Task,
+  Token,
+  TrashItem,
+  User,
+} from '../../node-runtime/contract/model.ts';
+
+/** Everything is told relative to one moment, so that "today" is always today. */
+const now = Date.now();
+export const ago = (s: number): string => new Date(now - s * 1000).toISOString();
+
+export const session: Session = {
+  name: 'ops',
+  role: 'admin',
+  kind: 'person',
+  expiresAt: ago(-36_000),
+  may: { change: true, launch: true, administer: true },
+};
+export const viewer: Session = { ...session, name: 'guest', role: 'viewer', may: { change: false, launch: false, administer: false } };
+
+export const node: Node = {
+  id: 'n-atlas',
+  name: 'atlas',
+  address: '10.0.4.11:7433',
+  roles: ['active', 'worker'],
+  thisNode: true,
+  reachable: true,
+  since: ago(5_400),
+  version: '0.1.0',
+  platform: 'linux x64',
+  cpuPercent: 31,
+  memoryFreeBytes: 9.1e9,
+  memoryBytes: 16.6e9,
+  diskFreeBytes: 212e9,
+  slots: 12,
+  tasksRunning: 4,
+};
+
+const happening = (position: number, s: number, tone: Happening['tone'], text: string, subject: string, run?: string): Happening => ({
+  position,
+  at: ago(s),
+  tone,
+  text,
+  subject,
+  ...(run ? { run } : {}),
+});
+export const happened: Happening[] = [
+  happening(81_204, 12, 'info', 'r-8f2c launched by ops: ingest/jobs/nightly.job.yaml', 'r-8f2c', 'r-8f2c'),
+  happening(81_199, 64, 'ok', 'r-8f28 succeeded in 8.4 s', 'r-8f28', 'r-8f28'),
+  happening(81_180, 260, 'alarm', 'r-8f22 failed: exit 2 of fit on atlas', 'r-8f22', 'r-8f22'),
+  happening(81_002, 1_900, 'info', 'ops changed 3 files in ingest', 'ingest'),
+  happening(80_871, 5_390, 'brass', 'atlas is active in term 14', 'atlas'),
+];
+
+export const cluster: Cluster = {
+  id: 'c-1',
+  name: 'lab-west',
+  thisNode: { id: 'n-atlas', name: 'atlas', roles: ['active', 'worker'], version: '0.1.0', startedAt: ago(5_400) },
+  state: 'working',
+  term: '1.14.n-atlas',
+  active: 'n-atlas',
+  standby: null,
+  watch: null,
+  mode: 'solo',
+  headline: 'All is well',
+  survives: { sentence: 'atlas is alone: nothing can take over if it fails. Its journal is on its own disk only.', lossOf: [] },
+  waitsFor: [],
+  journal: { end: 81_204, committed: 81_204, snapshot: 80_000, lag: 0 },
+  counts: { nodes: 1, sandboxes: 4, runsRunning: 2, runsWaiting: 1, runsToday: 1_284, failedToday: 2 },
+  happened,
+  readAt: ago(0),
+  fresh: true,
+};
+
+const sandbox = (name: string, kind: Sandbox['kind'], files: number, bytes: number, description = ''): Sandbox => ({
+  name,
+  kind,
+  description,
+  revision: 7,
+  files,
+  bytes,
+  createdAt: ago(900_000),
+  createdBy: 'ops',
+  ...(kind === 'local' ? { node: 'atlas', directory: '/srv/bench' } : {}),
+});
+export const sandboxes: Sandbox[] = [
+  sandbox('ingest', 'shared', 17, 48_200_000, 'Nightly import of the frames.'),
+  sandbox('reports', 'shared', 31, 1_900_000),
+  sandbox('calib', 'shared', 8, 64_000),
+  sandbox('bench', 'local', 402, 8.2e9),
+];
+
+const wrongCheck: JobCheck = {
+  format: 'job',
+  ok: false,
+  name: 'legacy',
+  tasks: 4,
+  problems: [{ path: 'tasks.load.needs[0]', line: 14, column: 13, sentence: 'unknown task “spilt”', hint: 'Did you mean “split”?' }],
+};
+export const wrong = wrongCheck;
+export const goodCheck: JobCheck = { format: 'job', ok: true, name: 'Nightly ingest', tasks: 9, problems: [] };
+const scriptCheck: JobCheck = { format: 'script', ok: true, tasks: 1, problems: [] };
+
+const file = (path: string, bytes: number, s: number, by: string, more: Partial<Entry> = {}): Entry => ({
+  path,
+  name: path.slice(path.lastIndexOf('/') + 1),
+  kind: 'file',
+  bytes,
+  changedAt: ago(s),
+  changedBy: by,
+  version: 1,
+  etag: `"${path}-1"`,
+  ...more,
+});
+const dir = (path: string, items: number): Entry => ({
+  path,
+  name: path.slice(path.lastIndexOf('/') + 1),
+  kind: 'folder',
+  bytes: 0,
+  changedAt: ago(1_900_000),
+  changedBy: 'ops',
+  items,
+});
+
+export const nightlyText = `name: Nightly ingest
+parameters:
+  day: { type: date, default: yesterday }
+  parts: { type: integer, default: 3, minimum: 1, maximum: 16 }
+tasks:
+  fetch:
+    run: ./fetch.sh \${{ params.day }}
+    timeout: 10m
+    retry: { attempts: 3, delay: 30s }
+  split:
+    needs: [fetch]
+    run: python3 split.py # cuts the frames
+  load:
+    needs: [split]
+    run: ./load.sh
+  report:
+    needs: [load]
+    if: always()
+    run: ./report.sh
+`;
+export const legacyText = `name: legacy
+tasks:
+  fetch:
+    run: ./fetch.sh
+    timeout: 10m
+  split:
+    needs: [fetch]
+    run: python3 split.py
+
+  # loads what was split
+  load:
+    timeout: 1h
+    run: ./load.sh
+    needs: [spilt]
+`;
+export const verifyText = '#!/bin/sh\n# Checks every part against its sum.\nset -eu\nfor part in frames/*.bin; do\n  sha256sum -c "$part.sum"\ndone\necho "all parts fit"\n';
+
+export const folders: Record<string, Entry[]> = {
+  'ingest:': [dir('ingest-notes', 2), dir('jobs', 5), file('readme.md', 1_204, 700_000, 'ops')].map((one) => one),
+  'ingest:jobs': [
+    dir('jobs/schemas', 12),
+    file('jobs/legacy.job.yaml', 1_300, 1_500_000, 'admin', { job: wrongCheck }),
+    file('jobs/nightly.job.yaml', 2_100, 3_000, 'ops', { job: goodCheck, version: 7 }),
+    file('jobs/plot.png', 68, 90_000, 'ops'),
+    file('jobs/results-of-a-very-long-measurement-with-a-name-nobody-should-give.csv', 48_000, 86_400, 'ops'),
+    file('jobs/split.py', 4_700, 800_000, 'admin', { job: scriptCheck, executable: true }),
+    file('jobs/verify.sh', 611, 800_000, 'admin', { job: scriptCheck, executable: true }),
+  ],
+  'reports:': [],
+};
+export const texts: Record<string, string> = {
+  'jobs/nightly.job.yaml': nightlyText,
+  'jobs/legacy.job.yaml': legacyText,
+  'jobs/verify.sh': verifyText,
+  'jobs/split.py': 'import sys\n\n\ndef cut(path: str, parts: int) -> list[str]:\n    """Cuts one file into parts."""\n    return [f"{path}.{n}" for n in range(parts)]\n\n\nprint(cut(sys.argv[1], 3))\n',
+  'jobs/results-of-a-very-long-measurement-with-a-name-nobody-should-give.csv': `frame,part,"mean, of all",sigma\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 3},${(i * 1.37).toFixed(3)},0.${i}`).join('\n')}\n`,
+};
+export const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
+
+export const versions: FileVersion[] = [7, 6, 5].map((version, i) => ({
+  version,
+  revision: version,
+  bytes: 2_100 - i * 90,
+  hash: 'a'.repeat(64),
+  at: ago(3_000 + i * 400_000),
+  by: i === 1 ? 'admin' : 'ops',
+  removed: false,
+  current: i === 0,
+}));
+export const trash: TrashItem[] = [
+  { path: 'jobs/old.sh', bytes: 390, removedAt: ago(4_000), removedBy: 'ops', version: 3 },
+  { path: 'jobs/try/out.csv', bytes: 12_000, removedAt: ago(90_000), removedBy: 'admin', version: 1 },
+];
+
+const summary = (id: string, box: string, path: string, state: RunSummary['state'], s: number, tookS: number | null, more: Partial<RunSummary> = {}): RunSummary => ({
+  id,
+  sandbox: box,
+  path,
+  name: path.slice(path.lastIndexOf('/') + 1),
+  state,
+  launchedAt: ago(s),
+  by: 'ops',
+  nodes: ['atlas'],
+  tasksTotal: 1,
+  tasksEnded: tookS === null ? 0 : 1,
+  ...(state === 'waiting' ? {} : { startedAt: ago(s) }),
+  ...(tookS === null ? {} : { endedAt: ago(s - tookS) }),
+  ...more,
+});
+export const runs: RunSummary[] = [
+  summary('r-8f2c', 'ingest', 'jobs/nightly.job.yaml', 'running', 192, null, { name: 'Nightly ingest', tasksTotal: 7, tasksEnded: 3 }),
+  summary('r-8f2b', 'reports', 'daily.job.yaml', 'running', 204, null, { name: 'Daily report', tasksTotal: 3, tasksEnded: 2 }),
+  summary('r-8f29', 'calib', 'sweep.job.yaml', 'waiting', 300, null, { nodes: [], reason: 'no free slot', tasksTotal: 2 }),
+  summary('r-8f28', 'ingest', 'jobs/verify.sh', 'succeeded', 400, 8.4, { exitCode: 0 }),
+  summary('r-8f22', 'calib', 'fit.py', 'failed', 620, 51, { exitCode: 2, reason: 'fit ended with exit 2' }),
+  summary('r-8f1e', 'backup', 'state.job.yaml', 'succeeded', 900, 14, { exitCode: 0, tasksTotal: 2, tasksEnded: 2 }),
+  summary('r-8f1d', 'ingest', 'jobs/split.py', 'cancelled', 1_400, 3, { by: 'admin' }),
+];
+/** As many as a busy lab has in a week. */
+export const manyRuns: RunSummary[] = [
+  ...runs,
+  ...Array.from({ length: 193 }, (_, i) =>
+    summary(`r-7${(i + 0x100).toString(16)}`, ['ingest', 'calib', 'reports'][i % 3]!, 'jobs/verify.sh', i % 17 === 0 ? 'failed' : 'succeeded', 2_000 + i * 700, 3 + (i % 50), i % 17 === 0 ? { exitCode: 1 } : { exitCode: 0 }),
+  ),
+];
+
+const attempt = (number: number, state: Attempt['state'], s: number, tookS: number | null, more: Partial<Attempt> = {}): Attempt => ({
+  number,
+  node: 'atlas',
+  term: '1.14.n-atlas',
+  state,
+  placedAt: ago(s),
+  startedAt: ago(s),
+  ...(tookS === null ? {} : { endedAt: ago(s - tookS), cause: 'exit' as const, exitCode: state === 'failed' ? 2 : 0 }),
+  outputBytes: tookS === null ? 0 : 400,
+  outputCut: false,
+  ...more,
+});
+const task = (id: string, state: Task['state'], needs: string[], attempts: Attempt[], more: Partial<Task> = {}): Task => ({
+  id,
+  name: id,
+  state,
+  needs,
+  finally: false,
+  continueOnError: false,
+  attemptsMax: 1,
+  attempts,
+  ...more,
+});
+export const run: Run = {
+  ...runs[0]!,
+  revision: 7,
+  parameters: { day: '2026-11-21', parts: 3 },
+  term: '1.14.n-atlas',
+  via: 'atlas',
+  tasks: [
+    task('fetch', 'succeeded', [], [attempt(1, 'succeeded', 192, 124)]),
+    task('split', 'succeeded', ['fetch'], [attempt(1, 'succeeded', 68, 41)]),
+    task('load-1', 'running', ['split'], [attempt(1, 'running', 27, null)], { name: 'load · part 1' }),
+    task('load-2', 'running', ['split'], [attempt(1, 'running', 27, null)], { name: 'load · part 2' }),
+    task('load-3', 'running', ['split'], [attempt(1, 'failed', 27, 9), attempt(2, 'running', 8, null)], { name: 'load · part 3', attemptsMax: 3 }),
+    task('merge', 'waiting', ['load-1', 'load-2', 'load-3'], []),
+    task('report', 'waiting', [], [], { finally: true }),
+  ],
+};
+export const failedRun: Run = {
+  ...runs[4]!,
+  revision: 3,
+  parameters: {},
+  term: '1.14.n-atlas',
+  via: 'atlas',
+  tasks: [task('fit', 'failed', [], [attempt(1, 'failed', 620, 51)])],
+};
+export const logText = [
+  'loading frames/2026-11-21/part-3 (412 files)',
+  '100 / 412',
+  '\u001b[31mpsql: error: connection to server at "10.0.4.8" refused\u001b[0m',
+  '\u001b[2mexit 2, next attempt in 30 s (2 of 3)\u001b[0m',
+  '\u001b[2mattempt 2 on atlas\u001b[0m',
+  'loading frames/2026-11-21/part-3 (412 files)',
+  '100 / 412',
+  '200 / 412',
+  '\u001b[32m300 / 412\u001b[0m',
+  '',
+].join('\n');
+
+export const launchForm: LaunchForm = {
+  sandbox: 'ingest',
+  path: 'jobs/nightly.job.yaml',
+  name: 'Nightly ingest',
+  description: 'Fetches the frames of a day, splits them, loads the parts and reports.',
+  format: 'job',
+  open: false,
+  parameters: [
+    { name: 'day', type: 'date', label: 'Day', required: true, default: '2026-11-22', description: 'The day to import.' },
+    { name: 'parts', type: 'integer', label: 'Parts', required: false, default: 3, minimum: 1, maximum: 16 },
+    { name: 'mode', type: 'choice', label: 'Mode', required: true, default: 'full', options: ['full', 'changed only'] },
+    { name: 'note', type: 'string', label: 'Note', required: false, pattern: '[a-z ]*' },
+    { name: 'dry', type: 'boolean', label: 'Try only', required: false, default: false, description: 'Reads everything, writes nothing.' },
+  ],
+  tasks: [
+    { id: 'fetch', name: 'fetch', needs: [], finally: false },
+    { id: 'split', name: 'split', needs: ['fetch'], finally: false },
+    { id: 'load', name: 'load', needs: ['split'], finally: false },
+    { id: 'report', name: 'report', needs: [], finally: true },
+  ],
+  placement: [
+    { node: 'atlas', suits: true, sentence: 'would take it: 8 of 12 slots are free' },
+    { node: 'delta', suits: false, sentence: 'is draining and is left out' },
+  ],
+};
+
+export const users: User[] = [
+  { name: 'ops', role: 'admin', createdAt: ago(9_000_000), lastSignInAt: ago(3_000) },
+  { name: 'mara', role: 'operator', createdAt: ago(4_000_000), lastSignInAt: ago(90_000) },
+  { name: 'guest', role: 'viewer', createdAt: ago(1_000_000) },
+];
+export const tokens: Token[] = [
+  { id: 't-1', label: 'nightly import on quay-2', role: 'operator', createdAt: ago(2_000_000), createdBy: 'ops', expiresAt: ago(-5_000_000), lastUsedAt: ago(600) },
+];
