@@ -196,7 +196,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await writeFile(at.running, JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }), { mode: 0o600 });
     undo.push(() => rm(at.running, { force: true }));
     if (options.example) void putExamples(parts, exampleSandbox).catch((error) => log.warn({ err: error }, 'The example sandbox could not be made.'));
-    log.info({ node: nodeId, url, socketPath }, 'ready');
+    log.info({ id: nodeId, url, socketPath }, 'ready');
     return { name, url, fingerprint: identity.fingerprint, socketPath, loop, parts, handlers, stopped: ended, stop: () => stop() };
   } catch (error) {
     await takeApart().catch(() => {});

@@ -46,7 +46,7 @@ const Environment = z
       error: 'must be a text, a number, or true or false',
     }),
   )
-  .meta({ description: 'Environment variables. Values may hold ${{ … }}.' });
+  .meta({ description: `Environment variables. Values may hold \${{ … }}.` });
 
 const Plain = z.union([z.string().max(limits.parameterCharsMax), z.number(), z.boolean()], {
   error: 'must be a text, a number, or true or false',
@@ -107,7 +107,7 @@ const Run = z
     { error: 'must be text for the shell, or a list: the program and its arguments' },
   )
   .meta({
-    description: 'Text for /bin/sh -e, or a list: the program and its arguments. ${{ … }} is replaced safely in both',
+    description: `Text for /bin/sh -e, or a list: the program and its arguments. \${{ … }} is replaced safely in both`,
   });
 
 const Retry = z
@@ -134,7 +134,9 @@ const Retry = z
           .meta({ description: 'Each wait is this many times the one before. Default: 1' }),
       }),
     ],
-    { error: `must be how often to try again (0 to ${limits.attemptsMax - 1}), or a map with attempts, delay, backoff` },
+    {
+      error: `must be how often to try again (0 to ${limits.attemptsMax - 1}), or a map with attempts, delay, backoff`,
+    },
   )
   .meta({ description: 'What to do after a failure: a number of further attempts, or a map' });
 
@@ -142,7 +144,9 @@ const Task = z
   .strictObject({
     name: Name.optional().meta({ description: 'How the console calls it. Default: its id' }),
     needs: z
-      .union([z.string(), z.array(z.string()).max(limits.tasksMax)], { error: 'must be a task id, or a list of task ids' })
+      .union([z.string(), z.array(z.string()).max(limits.tasksMax)], {
+        error: 'must be a task id, or a list of task ids',
+      })
       .optional()
       .meta({ description: 'Tasks that have to end before this one begins' }),
     run: Run,
@@ -155,7 +159,9 @@ const Task = z
     timeout: Duration.optional().meta({ description: 'An attempt that takes longer is ended and has failed' }),
     retry: Retry.optional(),
     if: z
-      .union([z.string().max(limits.expressionCharsMax), z.boolean()], { error: 'must be a condition, or true or false' })
+      .union([z.string().max(limits.expressionCharsMax), z.boolean()], {
+        error: 'must be a condition, or true or false',
+      })
       .optional()
       .meta({
         description:
@@ -176,7 +182,7 @@ export const JobFile = z
     parameters: z
       .record(ParameterName, Parameter)
       .optional()
-      .meta({ description: 'What is asked for at launch. Tasks read ${{ params.NAME }} or the variable PARAM_NAME' }),
+      .meta({ description: `What is asked for at launch. Tasks read \${{ params.NAME }} or the variable PARAM_NAME` }),
     env: Environment.optional(),
     timeout: Duration.optional().meta({ description: 'For tasks that name none of their own. Default: none' }),
     tasks: Tasks.meta({ description: 'The steps, by id' }),

@@ -71,6 +71,7 @@ const whole = (max: number) => z.coerce.number().int().min(0).max(max);
 const page = { cursor: z.string().max(2048).optional(), limit: whole(limits.listPageMax).min(1).optional() };
 const ParameterValue = z.union([z.string().max(limits.parameterCharsMax), z.number(), z.boolean()]);
 const text = { media: 'text/plain' };
+const anyState = m.RunState.options.join('|');
 
 export const routes = {
   // watching the node itself
@@ -356,7 +357,12 @@ export const routes = {
   }),
   runs: route('GET', '/api/v1/runs', 'viewer', 'Runs, newest first', {
     query: z.object({
-      state: z.string().max(200).optional().meta({ description: 'one or more states, comma between' }),
+      state: z
+        .string()
+        .max(200)
+        .regex(new RegExp(`^(${anyState})(,(${anyState}))*$`), `one or more of ${m.RunState.options.join(', ')}; comma between`)
+        .optional()
+        .meta({ description: 'one or more states, comma between' }),
       sandbox: z.string().max(64).optional(),
       path: z.string().max(limits.pathBytesMax).optional(),
       text: z.string().max(200).optional(),

@@ -63,7 +63,6 @@ async function figures({ loop, journal, load, tasksRunning }: Parts): Promise<Fi
     tasks_running: { help: 'Attempts that run on this node', value: tasksRunning() },
     runs_running: { help: 'Runs in state running', value: counts.running },
     runs_waiting: { help: 'Runs that wait or are queued', value: counts.waiting },
-    tasks_unknown: { help: 'Runs whose outcome is not known', value: counts.unknown },
   };
 }
 

@@ -8,7 +8,7 @@
 import { Readable } from 'node:stream';
 import { refuse, type Refusal } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
-import type { LaunchForm, Run, RunSummary } from '../contract/model.ts';
+import type { LaunchForm, Run, RunState, RunSummary } from '../contract/model.ts';
 import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
 import { launchFormOf } from '../core/jobs/launch-form.ts';
 import { planOf, planOfScript } from '../core/jobs/plan.ts';
@@ -59,7 +59,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       const prepared = await prepare(params.sandbox, query.path);
       if ('code' in prepared) return prepared;
       const { job, plan, fields } = prepared;
-      const form = await loop.read((state): LaunchForm => launchFormOf(state.jobs, { sandbox: params.sandbox, path: query.path, job, plan, fields, workers: workersOf(parts) }));
+      const form = await loop.read((state): LaunchForm => launchFormOf(state.jobs, { sandbox: params.sandbox, path: query.path, job, plan, fields, workers: workersOf(parts), today: today() }));
       return { body: form };
     },
 
@@ -68,13 +68,13 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       const key = keyOf(asked);
       const kept = key && (await loop.read((state) => answerOf(state.keys, asked.caller.by, key.key, key.request)));
       // The same request again: the answer of then, also when the file is gone by now.
-      if (kept) return 'code' in kept ? kept : { status: kept.status, body: kept.answer as Run };
+      if (kept) return 'code' in kept ? kept : replied({ status: kept.status, body: kept.answer });
       const prepared = await prepare(sandbox, path);
       if ('code' in prepared) return prepared;
       const values = bindParameters(prepared.fields, parameters ?? {}, { today: today(), open: prepared.open });
-      if (isRefusal(values)) return values;
+      if ('code' in values) return values;
       const { revision } = prepared.source;
-      const launch = { wish: 'launch', sandbox, path, parameters: values, plan: prepared.plan, ...(revision === null ? {} : { revision }) } as const;
+      const launch = { wish: 'launch', sandbox, path, parameters: values.values, plan: prepared.plan, ...(revision === null ? {} : { revision }) } as const;
       return replied(await wish(parts, asked, launch));
     },
 
@@ -126,7 +126,8 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
 
 export const workersOf = (parts: Parts) =>
   [...parts.loop.state.workers].map(([node, { slots }]) => ({
-    node: parts.loop.state.replicated.members.get(node)?.name ?? node,
+    node,
+    name: parts.loop.state.replicated.members.get(node)?.name ?? node,
     slots,
     taking: true,
   }));
@@ -151,7 +152,7 @@ async function attemptOf(
  */
 async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ runs: RunSummary[]; cursor?: string }> {
   const limit = query.limit ?? PAGE;
-  const states = query.state ? query.state.split(',').map((one) => one.trim()).filter(Boolean) : null;
+  const states = query.state === undefined ? null : (query.state.split(',') as RunState[]);
   const before = readCursor(query.cursor);
   const text = query.text?.toLowerCase();
   const fits = (run: RunSummary) =>

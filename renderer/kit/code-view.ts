@@ -32,7 +32,7 @@ const colours = HighlightStyle.define([
 
 const look = EditorView.theme({
   '&': { height: '100%', fontSize: '12px', color: 'var(--text)', backgroundColor: 'var(--bg)' },
-  '&.cm-focused': { outline: '2px solid var(--brass)', outlineOffset: '-2px' },
+  '&.cm-focused': { outline: 'none' },
   '.cm-scroller': { fontFamily: 'var(--font-mono)', lineHeight: '1.6', scrollbarWidth: 'thin', scrollbarColor: 'var(--line) transparent' },
   '.cm-content': { padding: '10px 0', caretColor: 'var(--brass)' },
   '.cm-line': { padding: '0 12px 0 6px' },

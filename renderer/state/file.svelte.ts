@@ -99,7 +99,7 @@ class FileState {
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (from === 0 && bytes.subarray(0, 8_192).includes(0)) return { kind: 'bytes', dump: dumpOf(bytes) };
     const table = ['csv', 'tsv'].includes(endingOf(entry.name));
-    return { kind: table ? 'table' : 'text', text: new TextDecoder().decode(bytes), from, to: from + bytes.length, whole: bytes.length >= entry.bytes };
+    return { kind: table ? 'table' : 'text', text: new TextDecoder().decode(bytes), from, to: from + bytes.length, whole: !ranged || bytes.length >= entry.bytes };
   }
   private at(entry: Entry): { sandbox: string; path: string } {
     return { sandbox: this.sandbox, path: entry.path };

@@ -12,9 +12,9 @@
  */
 import type { Fact } from '../../contract/facts.ts';
 import type { RunState } from '../../contract/model.ts';
+import { orderProblem } from './order.ts';
 import { copyProgress, noteEnded, type Progress } from './progress.ts';
 import { lastAttempt, type RunRecord } from './record.ts';
-import { orderProblem } from './order.ts';
 import { isDelayed, type Jobs, type Queued } from './state.ts';
 
 export type Worker = {
@@ -64,9 +64,14 @@ function outcomeOf(run: RunRecord, { outcomes }: Progress): { state: RunState; r
   const unknown = outcomes.indexOf('unknown');
   if (unknown >= 0) {
     const where = lastAttempt(run.tasks[unknown]!)?.end?.detail;
-    return { state: 'unknown', reason: `What became of ${run.plan.tasks[unknown]!.id} cannot be known${where ? `: ${where}` : '.'}` };
+    return {
+      state: 'unknown',
+      reason: `What became of ${run.plan.tasks[unknown]!.id} cannot be known${where ? `: ${where}` : '.'}`,
+    };
   }
-  const failed = outcomes.findIndex((outcome, index) => outcome === 'failed' && !run.plan.tasks[index]!.continueOnError);
+  const failed = outcomes.findIndex(
+    (outcome, index) => outcome === 'failed' && !run.plan.tasks[index]!.continueOnError,
+  );
   if (failed >= 0) return { state: 'failed', reason: `${run.plan.tasks[failed]!.id} ${whyFailed(run, failed)}` };
   if (outcomes.includes('cancelled')) return { state: 'cancelled', reason: 'The run was cancelled.' };
   return { state: 'succeeded' };
@@ -79,7 +84,9 @@ export function whyFailed(run: RunRecord, index: number): string {
   const tries = task.attempts.length > 1 ? ` in each of ${task.attempts.length} attempts` : '';
   switch (end.cause) {
     case 'exit':
-      return tries === '' ? `ended with exit code ${end.exitCode}.` : `failed${tries}, at last with exit code ${end.exitCode}.`;
+      return tries === ''
+        ? `ended with exit code ${end.exitCode}.`
+        : `failed${tries}, at last with exit code ${end.exitCode}.`;
     case 'signal':
       return `was ended by ${end.signal ?? 'a signal'}${tries}.`;
     case 'timeout':

@@ -19,7 +19,16 @@ import {
   taskIndex,
 } from './progress.ts';
 import { openAttempt, type RunRecord, type TaskEnd, type TaskRecord } from './record.ts';
-import { closeRun, type Jobs, noteGoneFrom, notePlacedOn, noteUnsettled, openRun, queueDelayed, queueReady } from './state.ts';
+import {
+  closeRun,
+  type Jobs,
+  noteGoneFrom,
+  notePlacedOn,
+  noteUnsettled,
+  openRun,
+  queueDelayed,
+  queueReady,
+} from './state.ts';
 
 type FactOf<K extends Fact['kind']> = Extract<Fact, { kind: K }>;
 
@@ -120,7 +129,13 @@ function attemptStarted(run: RunRecord, task: TaskRecord, { number, at }: FactOf
   return true;
 }
 
-function attemptEnded(jobs: Jobs, run: RunRecord, progress: Progress, index: number, fact: FactOf<'attemptEnded'>): boolean {
+function attemptEnded(
+  jobs: Jobs,
+  run: RunRecord,
+  progress: Progress,
+  index: number,
+  fact: FactOf<'attemptEnded'>,
+): boolean {
   const task = run.tasks[index]!;
   const attempt = openAttempt(task);
   if (attempt?.number !== fact.number) return false;
@@ -138,7 +153,13 @@ function attemptEnded(jobs: Jobs, run: RunRecord, progress: Progress, index: num
   return true;
 }
 
-function taskSkipped(jobs: Jobs, run: RunRecord, progress: Progress, index: number, fact: FactOf<'taskSkipped'>): boolean {
+function taskSkipped(
+  jobs: Jobs,
+  run: RunRecord,
+  progress: Progress,
+  index: number,
+  fact: FactOf<'taskSkipped'>,
+): boolean {
   const phase = progress.phases[index];
   if (phase === 'running' || phase === 'ended') return false;
   run.tasks[index]!.reason = fact.reason;

@@ -51,7 +51,11 @@ function parameterMistake({ at, name }: Expression & { kind: 'parameter' }, { fi
   return { at, sentence: `There is no parameter ${name}.`, hint };
 }
 
-function resultMistake(part: Expression & { kind: 'result' }, task: number | null, around: Surroundings): Mistake | null {
+function resultMistake(
+  part: Expression & { kind: 'result' },
+  task: number | null,
+  around: Surroundings,
+): Mistake | null {
   const { at, task: name } = part;
   const index = around.graph.indexOf.get(name);
   if (index === undefined) {
@@ -61,7 +65,11 @@ function resultMistake(part: Expression & { kind: 'result' }, task: number | nul
   if (task === null) return { at, sentence: 'Results of tasks are not known here.', hint: 'Use it inside a task.' };
   if (around.before === null || around.before(index, task)) return null;
   const own = index === task ? 'its own result is not known before it ends' : `${name} may not have ended by then`;
-  return { at, sentence: `This cannot be known: ${own}.`, hint: index === task ? 'Leave it out.' : `Add ${name} to needs.` };
+  return {
+    at,
+    sentence: `This cannot be known: ${own}.`,
+    hint: index === task ? 'Leave it out.' : `Add ${name} to needs.`,
+  };
 }
 
 /** `tasks.load.state == 'success'` would never hold. */

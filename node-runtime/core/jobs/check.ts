@@ -8,10 +8,10 @@
  */
 import type { JobFile, TaskWritten } from '../../contract/job-file.ts';
 import { limits } from '../../contract/limits.ts';
-import { conditionIn } from './condition.ts';
-import { durationMs, durationText } from './duration.ts';
 import { checkExpression, type Surroundings } from './check-expression.ts';
 import { checkParameters } from './check-parameters.ts';
+import { conditionIn } from './condition.ts';
+import { durationMs, durationText } from './duration.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import { circleIn, type Graph, graphOf, needsOf, orderOfGraph } from './graph.ts';
 import { fieldOf } from './parameters.ts';
@@ -44,7 +44,9 @@ class Checker {
     this.#job = job;
     this.#findings = findings;
     this.#graph = graphOf(job);
-    const fields = new Map(Object.entries(job.parameters ?? {}).map(([name, written]) => [name, fieldOf(name, written)]));
+    const fields = new Map(
+      Object.entries(job.parameters ?? {}).map(([name, written]) => [name, fieldOf(name, written)]),
+    );
     const before = circleIn(this.#graph) === null ? orderOfGraph(this.#graph) : null;
     this.#surroundings = { fields, graph: this.#graph, before };
   }
@@ -56,7 +58,8 @@ class Checker {
   sizes(): void {
     const { tasks, finally: last = {}, parameters = {} } = this.#job;
     const count = Object.keys(tasks).length;
-    if (count === 0) this.#wrong(['tasks'], 'value', 'A job has at least one task.', 'Write an id and, below it, run: …');
+    if (count === 0)
+      this.#wrong(['tasks'], 'value', 'A job has at least one task.', 'Write an id and, below it, run: …');
     if (count + Object.keys(last).length > limits.tasksMax) {
       this.#wrong(['tasks'], 'key', `A job may have at most ${limits.tasksMax} tasks.`);
     }
@@ -65,7 +68,12 @@ class Checker {
     }
     for (const id of Object.keys(last)) {
       if (!Object.hasOwn(tasks, id)) continue;
-      this.#wrong(['finally', id], 'key', `There is a task ${id} already.`, 'Ids of tasks and finally are all different.');
+      this.#wrong(
+        ['finally', id],
+        'key',
+        `There is a task ${id} already.`,
+        'Ids of tasks and finally are all different.',
+      );
     }
   }
 
@@ -104,7 +112,10 @@ class Checker {
     } else if (of !== section) {
       const [sentence, hint] =
         section === 'tasks'
-          ? [`${need} is a task of finally: it runs after all others.`, 'A task can only need tasks that run before it.']
+          ? [
+              `${need} is a task of finally: it runs after all others.`,
+              'A task can only need tasks that run before it.',
+            ]
           : ['Tasks of finally run after all others anyway.', 'Leave this need out.'];
       this.#wrong(path, 'value', sentence, hint);
     }
@@ -116,7 +127,8 @@ class Checker {
     const { id, section, task } = this.#graph.nodes[circle.at(-2)!]!;
     const place = needsOf(task).indexOf(names.at(-1)!);
     const path = [section, id, 'needs', ...(Array.isArray(task.needs) ? [place] : [])];
-    const sentence = names.length === 2 ? `${id} needs itself.` : `These tasks need each other in a circle: ${names.join(' → ')}.`;
+    const sentence =
+      names.length === 2 ? `${id} needs itself.` : `These tasks need each other in a circle: ${names.join(' → ')}.`;
     this.#wrong(path, 'value', sentence, 'None of them could ever begin. Take one of the needs out.');
   }
 
@@ -143,7 +155,10 @@ class Checker {
   }
 
   #run(path: KeyPath, run: TaskWritten['run'], task: number): void {
-    if (typeof run === 'string') return this.#shell(path, run, task);
+    if (typeof run === 'string') {
+      this.#shell(path, run, task);
+      return;
+    }
     for (const [index, part] of run.entries()) {
       if (typeof part === 'string') this.#text([...path, index], part, task);
     }
@@ -155,7 +170,12 @@ class Checker {
     if (text.trim() === '') this.#wrong(path, 'value', 'There is nothing to run.');
     const slots = shellSlotsOf(text);
     if (slots.length > slotsMax) {
-      this.#wrong(path, 'value', `At most ${slotsMax} \${{ … }} can be in one text.`, 'Set an environment variable once and use that.');
+      this.#wrong(
+        path,
+        'value',
+        `At most ${slotsMax} \${{ … }} can be in one text.`,
+        'Set an environment variable once and use that.',
+      );
       return;
     }
     for (const slot of slots) {
@@ -168,7 +188,10 @@ class Checker {
   /** Places in a shell text where a reference to a variable can't stand. */
   #misplaced(slot: ShellSlot): { sentence: string; hint: string } | null {
     if (slot.place === 'single') {
-      return { sentence: 'Inside single quotes nothing is replaced.', hint: 'Use double quotes around ${{ … }}, or none.' };
+      return {
+        sentence: 'Inside single quotes nothing is replaced.',
+        hint: `Use double quotes around \${{ … }}, or none.`,
+      };
     }
     if (slot.place === 'quotedHere') {
       return {
@@ -192,7 +215,12 @@ class Checker {
     }
     for (const [name, value] of entries) {
       if (/^(PARAM_|BINNACLE_)/.test(name)) {
-        this.#wrong([...path, name], 'key', 'Names that begin with PARAM_ or BINNACLE_ are set by Binnacle.', 'Use another name.');
+        this.#wrong(
+          [...path, name],
+          'key',
+          'Names that begin with PARAM_ or BINNACLE_ are set by Binnacle.',
+          'Use another name.',
+        );
       }
       if (typeof value === 'string') this.#text([...path, name], value, task);
     }
@@ -202,23 +230,32 @@ class Checker {
     if (folder === undefined) return;
     this.#noNul(path, folder);
     if (hasSlots(folder)) this.#wrong(path, 'value', 'Nothing is replaced in a working directory.', 'Use cd in run.');
-    const leads = folder.startsWith('/') || /^[A-Za-z]:/.test(folder) || folder.includes('\\') || folder.split('/').includes('..');
+    const leads =
+      folder.startsWith('/') || /^[A-Za-z]:/.test(folder) || folder.includes('\\') || folder.split('/').includes('..');
     if (leads) {
-      this.#wrong(path, 'value', 'A working directory stays inside the sandbox.', 'Use a relative path of plain names.');
+      this.#wrong(
+        path,
+        'value',
+        'A working directory stays inside the sandbox.',
+        'Use a relative path of plain names.',
+      );
     }
   }
 
   #text(path: KeyPath, text: string, task: number | null): void {
     this.#noNul(path, text);
     const slots = slotsOf(text);
-    if (slots.length > slotsMax) return this.#wrong(path, 'value', `At most ${slotsMax} \${{ … }} can be in one text.`);
+    if (slots.length > slotsMax) {
+      this.#wrong(path, 'value', `At most ${slotsMax} \${{ … }} can be in one text.`);
+      return;
+    }
     for (const slot of slots) this.#slot(path, text, slot, task);
   }
 
   #slot(path: KeyPath, text: string, slot: FoundSlot, task: number | null): void {
     const place = this.#placeOf(path, text, slot);
     if (!slot.closed) {
-      this.#findings.push({ ...place, sentence: 'This ${{ has no end.', hint: 'Close it with }}' });
+      this.#findings.push({ ...place, sentence: `This \${{ has no end.`, hint: 'Close it with }}' });
       return;
     }
     const mistake = checkExpression(slot.source, task, this.#surroundings);

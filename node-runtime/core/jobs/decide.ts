@@ -5,8 +5,8 @@
 import { type Refusal, refuse } from '../../contract/errors.ts';
 import type { AttemptEnd, Fact, Plan } from '../../contract/facts.ts';
 import { limits } from '../../contract/limits.ts';
-import { isCancelled, taskIndex } from './progress.ts';
 import type { ParameterValues } from './parameters.ts';
+import { isCancelled, taskIndex } from './progress.ts';
 import { type AttemptRecord, openAttempt, type RunRecord } from './record.ts';
 import type { AttemptName, Jobs } from './state.ts';
 
@@ -71,7 +71,12 @@ export function decideEnded(jobs: Jobs, name: AttemptName, end: AttemptEnd, now:
 
 const JITTER = 0.1;
 
-function retryTime(plan: { retryDelayMs: number; retryBackoff: number }, number: number, now: number, random: number): number {
+function retryTime(
+  plan: { retryDelayMs: number; retryBackoff: number },
+  number: number,
+  now: number,
+  random: number,
+): number {
   const delayMs = Math.min(plan.retryDelayMs * plan.retryBackoff ** (number - 1), limits.timeoutMsMax);
   return now + Math.round(delayMs * (1 + JITTER * random));
 }

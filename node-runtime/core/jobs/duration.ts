@@ -17,7 +17,11 @@ export function durationMs(written: string | number): number | null {
 export function durationText(ms: number): string {
   const parts: string[] = [];
   let rest = Math.round(ms / 1_000);
-  for (const [seconds, unit] of [[86_400, 'd'], [3_600, 'h'], [60, 'min']] as const) {
+  for (const [seconds, unit] of [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'min'],
+  ] as const) {
     if (rest >= seconds) parts.push(`${Math.floor(rest / seconds)} ${unit}`);
     rest %= seconds;
   }

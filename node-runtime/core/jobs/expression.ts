@@ -105,7 +105,12 @@ function tokensOf(text: string): Token[] {
     const end = at + match[0].length;
     const { number, name, space } = match.groups!;
     if (space === undefined) {
-      tokens.push({ at, end, text: match[0], kind: number !== undefined ? 'number' : name !== undefined ? 'name' : 'sign' });
+      tokens.push({
+        at,
+        end,
+        text: match[0],
+        kind: number !== undefined ? 'number' : name !== undefined ? 'name' : 'sign',
+      });
     }
     at = end;
   }
@@ -179,7 +184,8 @@ class Reader {
 
   #primary(depth: number): Expression {
     const token = this.#tokens[this.#next];
-    if (!token) throw new Stop({ at: this.#end, sentence: 'The expression ends too early.', hint: 'A value is missing here.' });
+    if (!token)
+      throw new Stop({ at: this.#end, sentence: 'The expression ends too early.', hint: 'A value is missing here.' });
     this.#next++;
     const { at, end } = token;
     if (token.kind === 'string') return { kind: 'literal', value: token.text, at, end };

@@ -16,7 +16,14 @@ export function jobHappening(jobs: Jobs, entry: Entry): Happening | null {
   const name = run.plan.name;
   const because = fact.reason && fact.state !== 'cancelled' ? `: ${fact.reason}` : '';
   const text = `${name} ${told.words}${because}`;
-  return { position: entry.index, at: new Date(entry.at).toISOString(), tone: told.tone, text, subject: name, run: run.id };
+  return {
+    position: entry.index,
+    at: new Date(entry.at).toISOString(),
+    tone: told.tone,
+    text,
+    subject: name,
+    run: run.id,
+  };
 }
 
 function endingOf(state: string): { tone: Happening['tone']; words: string } | null {

@@ -35,9 +35,8 @@ export function taskOf(jobs: Jobs, id: string, task: string): Task | null {
   return run && index >= 0 ? taskView(run, index) : null;
 }
 
-/** Unfinished runs, in the order of launch. */
-export const unfinishedRuns = (jobs: Jobs): RunSummary[] =>
-  [...jobs.progress.keys()].map((id) => summaryView(jobs.runs.get(id)!));
+/** Of all runs in memory: those that have not ended, and the newest that have. */
+export const summaries = (jobs: Jobs): RunSummary[] => [...jobs.runs.values()].map(summaryView);
 
 /** Ended runs still in memory, in the order of their ends. */
 export const endedRuns = (jobs: Jobs): Run[] => jobs.ended.map((id) => runView(jobs.runs.get(id)!));

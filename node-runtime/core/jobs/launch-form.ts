@@ -2,25 +2,36 @@
  * What the console needs before a launch: the parameters as fields, the tasks,
  * and where it would run now, in sentences.
  */
-import type { JobFile } from '../../contract/job-file.ts';
+
 import type { Plan } from '../../contract/facts.ts';
-import type { LaunchForm } from '../../contract/model.ts';
-import { fieldsOf, fieldsOn } from './parameters.ts';
+import type { JobFile } from '../../contract/job-file.ts';
+import type { LaunchForm, ParameterField } from '../../contract/model.ts';
+import { fieldsOn } from './parameters.ts';
 import type { Jobs } from './state.ts';
 
-export type FormWorker = { node: string; name: string; slots: number; taking: boolean };
+/** `node` is the id of the node; `name` is how people call it. */
+export type FormWorker = { node: string; name?: string; slots: number; taking: boolean };
 
 /**
  * @param job null for a script, which takes any parameter
  * @param today YYYY-MM-DD, for defaults like yesterday
  */
-export function launchForm(
+export function launchFormOf(
   jobs: Jobs,
-  { sandbox, path, job, plan, workers, today }: {
+  {
+    sandbox,
+    path,
+    job,
+    plan,
+    fields,
+    workers,
+    today,
+  }: {
     sandbox: string;
     path: string;
     job: JobFile | null;
     plan: Plan;
+    fields: ParameterField[];
     workers: FormWorker[];
     today: string;
   },
@@ -31,14 +42,14 @@ export function launchForm(
     name: plan.name,
     ...(job?.description === undefined ? {} : { description: job.description }),
     format: plan.format,
-    parameters: job ? fieldsOn(fieldsOf(job), today) : [],
+    parameters: fieldsOn(fields, today),
     open: job === null,
     tasks: plan.tasks.map(({ id, name, needs, finally: last }) => ({ id, name, needs, finally: last })),
     placement: workers.map((worker) => placementOn(jobs, worker)),
   };
 }
 
-function placementOn(jobs: Jobs, { node, name, slots, taking }: FormWorker): LaunchForm['placement'][number] {
+function placementOn(jobs: Jobs, { node, name = node, slots, taking }: FormWorker): LaunchForm['placement'][number] {
   const free = Math.max(0, slots - (jobs.placed.get(node)?.size ?? 0));
   if (!taking) return { node, suits: false, sentence: `Not on ${name}: it takes no tasks now.` };
   if (slots === 0) return { node, suits: false, sentence: `Not on ${name}: it has no slots for tasks.` };

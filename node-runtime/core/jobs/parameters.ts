@@ -47,7 +47,13 @@ export function fieldOf(name: string, written: ParameterWritten): ParameterField
 function shortField(name: string, value: ParameterValue | null): ParameterField {
   if (value === null) return { name, type: 'string', label: name, required: true };
   const type = typeof value === 'number' ? (Number.isInteger(value) ? 'integer' : 'number') : typeof value;
-  return { name, type: type as 'string' | 'integer' | 'number' | 'boolean', label: name, required: false, default: value };
+  return {
+    name,
+    type: type as 'string' | 'integer' | 'number' | 'boolean',
+    label: name,
+    required: false,
+    default: value,
+  };
 }
 
 // ----------------------------------------------------------------- binding
@@ -55,9 +61,15 @@ function shortField(name: string, value: ParameterValue | null): ParameterField 
 /**
  * @param given by name; numbers and true/false may come as text, as from a command line
  * @param today YYYY-MM-DD where the person is
+ * @param open a script, which declares nothing: any name that can become an environment variable is taken
  * @returns values of the declared types; parameters that are optional and not given are absent
  */
-export function bindParameters(fields: ParameterField[], given: Record<string, ParameterValue>, today: string): Bound {
+export function bindParameters(
+  fields: ParameterField[],
+  given: Record<string, ParameterValue>,
+  { today, open }: { today: string; open: boolean },
+): Bound {
+  if (open) return bindOpenParameters(given);
   const values: ParameterValues = {};
   const problems: Problem[] = [];
   const wrong = (name: string, sentence: string, hint?: string) =>
@@ -80,8 +92,7 @@ export function bindParameters(fields: ParameterField[], given: Record<string, P
   return problems.length > 0 ? refused(problems) : { values };
 }
 
-/** For scripts: any name that can become an environment variable. */
-export function bindOpenParameters(given: Record<string, ParameterValue>): Bound {
+function bindOpenParameters(given: Record<string, ParameterValue>): Bound {
   const problems: Problem[] = [];
   const wrong = (name: string, sentence: string) => problems.push({ path: `parameters.${name}`, sentence });
   const variables = new Map<string, string>();
@@ -132,7 +143,7 @@ export function fitValue(field: ParameterField, value: ParameterValue, today: st
     case 'boolean':
       if (value === true || value === 'true') return { value: true };
       if (value === false || value === 'false') return { value: false };
-      return { sentence: `${field.label} is true or false.` };
+      return { sentence: `${field.label} must be true or false.` };
     case 'date':
       return fitDate(field, String(value), today);
     case 'choice':
@@ -144,7 +155,7 @@ function fitText(field: ParameterField, value: string): Fitted {
   const mistake = textMistake(value);
   if (mistake) return { sentence: mistake };
   if (field.type === 'string' && /[\r\n]/.test(value)) {
-    return { sentence: `${field.label} is a single line.`, hint: 'A parameter of type text may have several.' };
+    return { sentence: `${field.label} must be a single line.`, hint: 'A parameter of type text may have several.' };
   }
   if (field.pattern === undefined) return { value };
   const pattern = readPattern(field.pattern);
@@ -154,20 +165,22 @@ function fitText(field: ParameterField, value: string): Fitted {
 }
 
 function textMistake(value: string): string | null {
-  if (value.length > limits.parameterCharsMax) return `A value may have at most ${limits.parameterCharsMax} characters.`;
+  if (value.length > limits.parameterCharsMax)
+    return `A value may have at most ${limits.parameterCharsMax} characters.`;
   return value.includes('\0') ? 'A value may not contain the character NUL.' : null;
 }
 
 function fitNumber(field: ParameterField, given: ParameterValue): Fitted {
   const isText = typeof given === 'string' && /^\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?\s*$/.test(given);
   const value = typeof given === 'number' ? given : isText ? Number(given) : Number.NaN;
-  if (!Number.isFinite(value)) return { sentence: `${field.label} is a number.` };
-  if (field.type === 'integer' && !Number.isSafeInteger(value)) return { sentence: `${field.label} is a whole number.` };
+  if (!Number.isFinite(value)) return { sentence: `${field.label} must be a number.` };
+  if (field.type === 'integer' && !Number.isSafeInteger(value))
+    return { sentence: `${field.label} must be a whole number.` };
   if (field.minimum !== undefined && value < field.minimum) {
-    return { sentence: `${field.label} is at least ${field.minimum}.` };
+    return { sentence: `${field.label} must be at least ${field.minimum}.` };
   }
   if (field.maximum !== undefined && value > field.maximum) {
-    return { sentence: `${field.label} is at most ${field.maximum}.` };
+    return { sentence: `${field.label} must be at most ${field.maximum}.` };
   }
   return { value };
 }
@@ -177,7 +190,7 @@ function fitChoice(field: ParameterField, value: string): Fitted {
   if (options.includes(value)) return { value };
   const hint = didYouMean(value, options);
   const shown = options.length > 8 ? `${options.slice(0, 8).join(', ')}, …` : options.join(', ');
-  return { sentence: `${field.label} is one of ${shown}.`, ...(hint === undefined ? {} : { hint }) };
+  return { sentence: `${field.label} must be one of ${shown}.`, ...(hint === undefined ? {} : { hint }) };
 }
 
 const dayWords: Record<string, number> = { yesterday: -1, today: 0, tomorrow: 1 };
@@ -186,7 +199,7 @@ function fitDate(field: ParameterField, value: string, today: string): Fitted {
   if (Object.hasOwn(dayWords, value)) return { value: dayAfter(today, dayWords[value]!) };
   const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(value);
   if (!match || dayAfter(value, 0) !== value) {
-    return { sentence: `${field.label} is a date.`, hint: 'Write YYYY-MM-DD, or today, yesterday, tomorrow.' };
+    return { sentence: `${field.label} must be a date.`, hint: 'Write YYYY-MM-DD, or today, yesterday, tomorrow.' };
   }
   return { value };
 }

@@ -94,7 +94,9 @@ class PatternReader {
         return { kind: 'one', test: this.#escaped() };
       case '^':
       case '$':
-        throw new Wrong(`${character} is only known at the ${character === '^' ? 'beginning' : 'end'}; the whole value has to match anyway.`);
+        throw new Wrong(
+          `${character} is only known at the ${character === '^' ? 'beginning' : 'end'}; the whole value has to match anyway.`,
+        );
       case '*':
       case '+':
       case '?':

@@ -5,9 +5,9 @@
  * never looks at its file again. Only `${{ … }}` and conditions stay as they
  * are: they depend on results.
  */
-import type { JobFile, TaskWritten } from '../../contract/job-file.ts';
+
 import type { Plan, TaskPlan } from '../../contract/facts.ts';
-import { type Refusal, refuse } from '../../contract/errors.ts';
+import type { JobFile, TaskWritten } from '../../contract/job-file.ts';
 import { durationMs } from './duration.ts';
 import { needsOf } from './graph.ts';
 
@@ -81,17 +81,14 @@ export const scriptEndings = Object.keys(interpreters);
 
 /**
  * A script runs at the top of its sandbox, by the interpreter that its first
- * line names, else by the one for its ending; a program without either must be
- * executable.
+ * line names, else by the one for its ending. Without either an executable
+ * file runs by itself and any other by the shell, as a shell would do it.
  *
  * @param firstLine of the file, without its end
  */
-export function planOfScript(path: string, firstLine: string, executable: boolean): Plan | Refusal {
+export function planOfScript(path: string, firstLine: string, executable: boolean): Plan {
   const script = `./${path}`; // never taken for an option
-  const command = interpreterOf(path, firstLine) ?? (executable ? [] : null);
-  if (command === null) {
-    return refuse('not_launchable', `${fileName(path)} has no known ending and does not begin with #!`);
-  }
+  const command = interpreterOf(path, firstLine) ?? (executable ? [] : ['/bin/sh']);
   const [program, ...rest] = [...command, script];
   return {
     name: fileName(path),

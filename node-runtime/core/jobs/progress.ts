@@ -7,9 +7,10 @@
  * once, when everything before it has ended: from then on its condition can't
  * change, except by a cancel.
  */
+
+import type { Plan } from '../../contract/facts.ts';
 import { parseCondition } from './condition.ts';
 import { asksForResults, evaluate, holds, type Scope } from './evaluate.ts';
-import type { Plan } from '../../contract/facts.ts';
 import { lastAttempt, openAttempt, type RunRecord, type TaskEnd } from './record.ts';
 
 /**
@@ -192,7 +193,8 @@ function judge(run: RunRecord, progress: Progress, index: number): Doom | null {
   const wentWell = !progress.needsBad[index];
   if (task.condition === undefined) return task.finally || wentWell ? null : skippedBecause(run, progress, index);
   const parsed = parseCondition(task.condition);
-  if ('mistake' in parsed) return { state: 'failed', reason: `Its condition cannot be read: ${parsed.mistake.sentence}` };
+  if ('mistake' in parsed)
+    return { state: 'failed', reason: `Its condition cannot be read: ${parsed.mistake.sentence}` };
   const impliesSuccess = !task.finally && !asksForResults(parsed.expression);
   if (impliesSuccess && !wentWell) return skippedBecause(run, progress, index);
   if (holds(evaluate(parsed.expression, scopeOf(run, progress, index)))) return null;
@@ -200,7 +202,12 @@ function judge(run: RunRecord, progress: Progress, index: number): Doom | null {
 }
 
 function skippedBecause(run: RunRecord, progress: Progress, index: number): Doom {
-  const words = { failed: 'failed', skipped: 'was skipped', cancelled: 'was cancelled', unknown: 'has an unknown outcome' };
+  const words = {
+    failed: 'failed',
+    skipped: 'was skipped',
+    cancelled: 'was cancelled',
+    unknown: 'has an unknown outcome',
+  };
   for (const need of run.plan.tasks[index]!.needs) {
     const at = progress.shape.indexOf.get(need)!;
     const outcome = progress.outcomes[at];

@@ -80,10 +80,12 @@ class Scanner {
     else if (character === '"') this.#enter('double', 1);
     else if (character === '`' && frame.kind === 'backquotes') this.#leave(1);
     else if (character === '}' && frame.kind === 'brace') this.#leave(1);
-    else if (character === '#' && frame.kind !== 'brace' && frame.kind !== 'arithmetic' && this.#beginsWord()) this.#comment();
+    else if (character === '#' && frame.kind !== 'brace' && frame.kind !== 'arithmetic' && this.#beginsWord())
+      this.#comment();
     else if (character === '\n' && this.#heres.length > 0) this.#hereDocuments();
     else if (this.#opening() || this.#parenthesis(frame)) return;
-    else if (text.startsWith('<<', this.#at) && frame.kind !== 'arithmetic' && frame.kind !== 'brace') this.#hereStart();
+    else if (text.startsWith('<<', this.#at) && frame.kind !== 'arithmetic' && frame.kind !== 'brace')
+      this.#hereStart();
     else this.#at++;
   }
 
@@ -190,7 +192,8 @@ class Scanner {
     const start = this.#at;
     while (this.#at < end) {
       if (!here.quoted && this.#text[this.#at] === '\\') this.#at += 2;
-      else if (!this.#slot(here.quoted ? 'quotedHere' : this.#arithmeticSince(start) ? 'arithmetic' : 'here')) this.#at++;
+      else if (!this.#slot(here.quoted ? 'quotedHere' : this.#arithmeticSince(start) ? 'arithmetic' : 'here'))
+        this.#at++;
     }
   }
 

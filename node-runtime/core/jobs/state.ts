@@ -59,7 +59,8 @@ export const saveJobs = (jobs: Jobs): SavedJobs => ({ version: 1, runs: [...jobs
 
 /** Takes over what {@link saveJobs} gave, after JSON. Throws with a plain sentence for another version. */
 export function loadJobs(saved: SavedJobs): Jobs {
-  if (saved.version !== 1) throw new Error(`The runs are saved in version ${saved.version}; this program reads version 1.`);
+  if (saved.version !== 1)
+    throw new Error(`The runs are saved in version ${saved.version}; this program reads version 1.`);
   const jobs = emptyJobs();
   jobs.ended = [...saved.ended];
   for (const run of saved.runs) {
@@ -125,9 +126,8 @@ const attemptKey = (name: AttemptName): string => `${name.run}.${name.task}.${na
 
 export function notePlacedOn(jobs: Jobs, run: RunRecord, task: number, node: string, number: number): void {
   const name = { run: run.id, task: run.plan.tasks[task]!.id, number };
-  let there = jobs.placed.get(node);
-  if (!there) jobs.placed.set(node, (there = new Map()));
-  there.set(attemptKey(name), name);
+  const there = jobs.placed.get(node) ?? new Map<string, AttemptName>();
+  jobs.placed.set(node, there.set(attemptKey(name), name));
 }
 
 export function noteGoneFrom(jobs: Jobs, node: string, name: AttemptName): void {

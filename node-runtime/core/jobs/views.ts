@@ -52,7 +52,9 @@ function stateOf(run: RunRecord): RunState {
 /** Of the first task that failed the run; of the last one to end when none did. */
 function decidingExitCode(run: RunRecord): number | undefined {
   if (!run.end) return undefined;
-  const failed = run.tasks.findIndex((task, index) => task.ended === 'failed' && !run.plan.tasks[index]!.continueOnError);
+  const failed = run.tasks.findIndex(
+    (task, index) => task.ended === 'failed' && !run.plan.tasks[index]!.continueOnError,
+  );
   if (failed >= 0) return lastAttempt(run.tasks[failed]!)?.end?.exitCode;
   const ends = run.tasks.flatMap((task) => lastAttempt(task)?.end ?? []);
   return ends.sort((a, b) => b.at - a.at)[0]?.exitCode;
@@ -109,7 +111,10 @@ function reasonOf(run: RunRecord, index: number, state: TaskState): string | und
     case 'failed':
       return task.reason ?? failedReason(task);
     case 'unknown':
-      return lastAttempt(task)?.end?.detail ?? 'Its worker was lost; what became of it cannot be known. Look at what it did, then launch again.';
+      return (
+        lastAttempt(task)?.end?.detail ??
+        'Its worker was lost; what became of it cannot be known. Look at what it did, then launch again.'
+      );
     default:
       return task.reason;
   }

@@ -154,7 +154,7 @@ export class LocalFolder {
   async *walk(path: string): AsyncGenerator<Entry> {
     const folders = [path];
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      const place = await this.#root.folder(folder, { follow: folder === path });
+      const place = await this.#root.folder(folder, { follow: true });
       // removed or replaced since its parent was read
       if ('code' in place) continue;
       try {

@@ -15,6 +15,8 @@ import type { FiledRun, RunFilter } from './records.ts';
 
 const perMs = 1024;
 const trigramChars = 3;
+/** Texts too short for the index are looked for among so many of the newest runs: about 40 ms. */
+const shortTextRowsMax = 20_000;
 const everyState: Record<RunState, true> = {
   queued: true,
   waiting: true,
@@ -125,20 +127,15 @@ export class History {
 
   private byIndex(filter: RunFilter, from: bigint, below: bigint, limit: number): Listed[] {
     const conditions = conditionsOf(filter);
-    if (filter.text) {
-      const text = filter.text.toLowerCase();
-      conditions.push({
-        sql: 'instr(lower(id||char(10)||name||char(10)||sandbox||char(10)||path||char(10)||by), ?)',
-        values: [text],
-      });
-    }
     const byState = filter.states?.length || filter.sandbox !== undefined || filter.path !== undefined;
-    if (!byState) return this.select('', conditions, from, below, limit);
-    const lists = [...new Set(filter.states?.length ? filter.states : allStates)].map((state) =>
-      this.select('', [...conditions, { sql: 'runs.state = ?', values: [state] }], from, below, limit),
-    );
-    return lists
-      .flat()
+    if (!byState) return this.select({ conditions, from, below, limit, text: filter.text, rowsMax: shortTextRowsMax });
+    const states = [...new Set(filter.states?.length ? filter.states : allStates)];
+    const rowsMax = Math.floor(shortTextRowsMax / states.length);
+    return states
+      .flatMap((state) => {
+        const ofState = [...conditions, { sql: 'runs.state = ?', values: [state] }];
+        return this.select({ conditions: ofState, from, below, limit, text: filter.text, rowsMax });
+      })
       .sort((one, other) => other.seq - one.seq)
       .slice(0, limit);
   }
@@ -155,29 +152,57 @@ export class History {
     if (filter.states?.length) {
       conditions.push({ sql: `runs.state IN (${filter.states.map(() => '?').join()})`, values: filter.states });
     }
-    return this.select(terms.join(' AND '), conditions, from, below, limit);
+    return this.selectWords(terms.join(' AND '), conditions, from, below, limit);
   }
 
-  private select(words: string, conditions: Condition[], from: bigint, below: bigint, limit: number): Listed[] {
+  /** A range of one index, newest first; a short text is looked for among its first `rowsMax` rows. */
+  private select(asked: {
+    conditions: Condition[];
+    from: bigint;
+    below: bigint;
+    limit: number;
+    text: string | undefined;
+    rowsMax: number;
+  }): Listed[] {
+    const where = asked.conditions.map(({ sql }) => ` AND ${sql}`).join('');
+    const values = asked.conditions.flatMap((condition) => condition.values);
+    const range = `FROM runs WHERE seq >= ? AND seq < ?${where} ORDER BY seq DESC LIMIT ?`;
+    if (!asked.text) {
+      return this.statement(`SELECT seq, summary, crc ${range}`).all(asked.from, asked.below, ...values, asked.limit);
+    }
+    const words = 'id||char(10)||name||char(10)||sandbox||char(10)||path||char(10)||by';
+    return this.statement(
+      `SELECT seq, summary, crc FROM (SELECT seq, summary, crc, lower(${words}) AS words ${range})
+       WHERE instr(words, ?) LIMIT ?`,
+    ).all(asked.from, asked.below, ...values, asked.rowsMax, asked.text.toLowerCase(), asked.limit);
+  }
+
+  private selectWords(words: string, conditions: Condition[], from: bigint, below: bigint, limit: number): Listed[] {
     const where = conditions.map(({ sql }) => ` AND ${sql}`).join('');
-    const sql = words
-      ? `SELECT seq, summary, crc FROM runWords CROSS JOIN runs ON runs.seq = runWords.rowid
-         WHERE runWords MATCH ? AND runWords.rowid >= ? AND runWords.rowid < ?${where}
-         ORDER BY runWords.rowid DESC LIMIT ?`
-      : `SELECT seq, summary, crc FROM runs WHERE seq >= ? AND seq < ?${where} ORDER BY seq DESC LIMIT ?`;
+    const values = conditions.flatMap((condition) => condition.values);
+    return this.statement(
+      `SELECT seq, summary, crc FROM runWords CROSS JOIN runs ON runs.seq = runWords.rowid
+       WHERE runWords MATCH ? AND runWords.rowid >= ? AND runWords.rowid < ?${where}
+       ORDER BY runWords.rowid DESC LIMIT ?`,
+    ).all(words, from, below, ...values, limit);
+  }
+
+  private statement(sql: string): Statement<unknown[], Listed> {
     const statement = this.statements.get(sql) ?? this.database.prepare<unknown[], Listed>(sql);
     this.statements.set(sql, statement);
-    const values = conditions.flatMap((condition) => condition.values);
-    return statement.all(...(words ? [words] : []), from, below, ...values, limit);
+    return statement;
   }
 
   /** Runs launched at or after `since` (ms), and how many of them failed. */
   count(since: number): { total: number; failed: number } {
     const from = BigInt(Math.max(0, Math.ceil(since)) * perMs);
-    const count = (where: string): number =>
-      this.database.prepare<[bigint], number>(`SELECT count(*) FROM runs WHERE seq >= ?${where}`).pluck().get(from) ??
-      0;
-    return { total: count(''), failed: count(" AND state = 'failed'") };
+    const ofState = this.database
+      .prepare<[string, bigint], number>(
+        'SELECT count(*) FROM runs INDEXED BY runsByState WHERE state = ? AND seq >= ?',
+      )
+      .pluck();
+    const counts = allStates.map((state) => ofState.get(state, from) ?? 0);
+    return { total: counts.reduce((sum, count) => sum + count, 0), failed: counts[allStates.indexOf('failed')]! };
   }
 }
 

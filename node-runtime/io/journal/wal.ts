@@ -135,6 +135,7 @@ function isMixOf(seen: Buffer, old: Buffer): boolean {
   return false;
 }
 
+type Frame = { page: number; isCommit: boolean };
 type Bad = { frame: number; offset: number; computed: Sum; commits: number; twice: boolean };
 
 /** One pass over all frames; after the first bad one it looks for what follows. */
@@ -149,6 +150,8 @@ class FrameWalk {
   /** Pages of the transaction that is open here: none can be in it twice. */
   private pages = new Set<number>();
   private bad: Bad | null = null;
+  /** The frame before, when only the next one can tell whether it was written whole. */
+  private unsure: Frame | null = null;
 
   constructor(header: Buffer) {
     this.pageBytes = header.readUInt32BE(8);
@@ -180,6 +183,7 @@ class FrameWalk {
   private take(number: number, offset: number, bytes: Buffer): boolean {
     const ours = bytes.compare(this.salts, 0, 8, 8, 16) === 0;
     if (ours) this.lastOurs = number;
+    if (this.bad && !ours) this.unsure = null;
     if (this.bad) return ours && this.takeAfterBad(number, bytes);
     const page = bytes.readUInt32BE(0);
     const computed = this.sumOf(this.sum, bytes);
@@ -202,14 +206,22 @@ class FrameWalk {
   private takeAfterBad(number: number, bytes: Buffer): boolean {
     const bad = this.bad!;
     const stored = storedSum(bytes, 16);
-    const afterBad = number === bad.frame + 1;
-    const holds =
-      equal(this.sumOf(this.sum, bytes), stored) || (afterBad && equal(this.sumOf(bad.computed, bytes), stored));
+    const frame = { page: bytes.readUInt32BE(0), isCommit: bytes.readUInt32BE(4) !== 0 };
+    const holdsBySums = equal(this.sumOf(this.sum, bytes), stored);
+    const holds = holdsBySums || (number === bad.frame + 1 && equal(this.sumOf(bad.computed, bytes), stored));
+    // A frame that continues the checksum of the one before proves that one's header as well.
+    const before = holdsBySums ? this.unsure : null;
+    this.unsure = holds ? null : frame;
     this.sum = stored;
-    if (!holds) return false;
-    const isCommit = bytes.readUInt32BE(4) !== 0;
+    if (before && this.isLater(before)) return true;
+    return holds && this.isLater(frame);
+  }
+
+  /** Counts a frame found behind the bad one; true when it shows that a later transaction was written. */
+  private isLater({ page, isCommit }: Frame): boolean {
+    const bad = this.bad!;
     if (bad.commits > 0) return isCommit;
-    this.note(bytes.readUInt32BE(0));
+    this.note(page);
     if (isCommit) bad.commits = 1;
     return isCommit && bad.twice;
   }

@@ -41,7 +41,10 @@ class Worker {
           answers.done.push(close.id);
         }
         this.say({ kind: 'answers', answers });
-        if (close) return this.port.close();
+        if (close) {
+          this.port.close();
+          return;
+        }
         this.store.tidy('busy');
       }
       this.awaitIdle();
@@ -58,13 +61,14 @@ class Worker {
 
   /** From the front, in order, up to the size of one transaction; at most up to a close. */
   private takeGroup(): Request[] {
-    let entries = 0;
+    let rowCount = 0;
     let chars = 0;
     let count = 0;
     for (const { ask } of this.waiting) {
-      const [more, moreChars] = ask.kind === 'append' ? [ask.entries.length, charsOf(ask.entries)] : [1, 0];
-      if (count > 0 && (entries + more > limits.entriesPerBatchMax || chars + moreChars > groupCharsMax)) break;
-      entries += more;
+      const rows = ask.kind === 'append' ? ask.entries : ask.kind === 'fileRuns' ? ask.runs : [];
+      const [more, moreChars] = [Math.max(1, rows.length), charsOf(rows)];
+      if (count > 0 && (rowCount + more > limits.entriesPerBatchMax || chars + moreChars > groupCharsMax)) break;
+      rowCount += more;
       chars += moreChars;
       count += 1;
       if (ask.kind === 'close') break;
@@ -104,7 +108,7 @@ class Worker {
   }
 }
 
-const charsOf = (entries: { text: string }[]): number => entries.reduce((sum, entry) => sum + entry.text.length, 0);
+const charsOf = (rows: { text: string }[]): number => rows.reduce((sum, row) => sum + row.text.length, 0);
 
 function start(port: MessagePort, folder: string): void {
   const say = (message: FromWorker): void => port.postMessage(message);

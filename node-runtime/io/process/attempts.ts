@@ -289,11 +289,12 @@ export class Attempts {
   async #resume(live: Live, known: KnownAttempt): Promise<Recovered['found']> {
     if (process.platform !== 'linux') return 'neverStarted';
     try {
-      makeFolder(live.folder);
+      const wasThere = !makeFolder(live.folder);
       if (known.bootId !== this.#boot) return this.#resumeAfterBoot(live, known);
       const standing = await this.#standing(live.folder);
       if (standing.kind !== 'free') return this.#takeUp(live, standing);
-      if (known.state === 'saved') return 'neverStarted';
+      // A start is told a moment before its wrapper claims it; but a folder that is gone held more than that.
+      if (known.state === 'saved' || wasThere) return 'neverStarted';
     } catch (problem) {
       return this.#giveUp(live, `Its folder cannot be read: ${(problem as Error).message}`);
     }
@@ -470,8 +471,10 @@ export class Attempts {
 
   #adoptedEnded(live: Live): void {
     const exit = readExit(live.folder);
-    if (exit === null) this.#giveUp(live, 'Its wrapper was ended before it could say how the job went.');
-    else this.#clear(live, { kind: 'code', ...exit });
+    const at = Date.now();
+    if (exit !== null) this.#clear(live, { kind: 'code', ...exit });
+    else if (performance.now() >= live.killAt) this.#clear(live, { kind: 'killed', signal: 'SIGKILL', at });
+    else this.#giveUp(live, 'Its wrapper was ended before it could say how the job went.');
   }
 
   /** Asks those outside the group to end, kills when the time is over, finishes when nobody is left. */

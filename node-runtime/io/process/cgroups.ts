@@ -18,6 +18,8 @@ export type Cgroups = {
   kill(attempt: string): void;
   /** Removes it; true when it is gone or nobody is in it. */
   clear(attempt: string): boolean;
+  /** Removes the folder of them all, if nothing is left in it. */
+  close(): void;
 };
 
 export function openCgroups(mark: string): Cgroups | null {
@@ -66,10 +68,10 @@ function cgroupsIn(base: string): Cgroups {
     members,
     make(attempt) {
       try {
-        mkdirSync(of(attempt));
+        mkdirSync(of(attempt), { recursive: true });
         return of(attempt);
-      } catch (problem) {
-        return (problem as NodeJS.ErrnoException).code === 'EEXIST' ? of(attempt) : null;
+      } catch {
+        return null; // Full, or no longer ours: this attempt does without.
       }
     },
     kill(attempt) {
@@ -86,6 +88,13 @@ function cgroupsIn(base: string): Cgroups {
       } catch (problem) {
         if ((problem as NodeJS.ErrnoException).code === 'ENOENT') return true;
         return isEmpty(of(attempt));
+      }
+    },
+    close() {
+      try {
+        rmdirSync(base);
+      } catch {
+        // Jobs live on in it; the next runner uses it again.
       }
     },
   };

@@ -23,7 +23,7 @@ import {
 } from './orders.ts';
 
 const restartMsMin = 100;
-const restartMsMax = 5_000;
+const restartMsMaxUsual = 5_000;
 /** A runner that lived this long was well: the next restart is quick again. */
 const calmMs = 10_000;
 const closeMsMax = 2_000;
@@ -52,6 +52,8 @@ export type RunnerOptions = {
   dataDir: string;
   /** Default true: take cgroups where they can be made. */
   cgroups?: boolean;
+  /** Default 5 s: the longest wait before a lost runner is started again. */
+  restartMsMax?: number;
   onOpened?: (runner: { pid: number; cgroups: boolean }) => void;
   /** A runner ended without being asked; the next one starts in `restartMs`. */
   onLost?: (why: string, restartMs: number) => void;
@@ -190,7 +192,7 @@ class ConnectedRunner implements Runner {
     }
     if (performance.now() - this.#openedAt >= calmMs) this.#restartMs = restartMsMin;
     const restartMs = this.#restartMs;
-    this.#restartMs = Math.min(restartMsMax, restartMs * 2);
+    this.#restartMs = Math.min(this.#options.restartMsMax ?? restartMsMaxUsual, restartMs * 2);
     this.#restart = setTimeout(() => {
       this.#restart = null;
       this.#open();

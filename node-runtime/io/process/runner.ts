@@ -47,6 +47,7 @@ async function open({ dataDir, cgroups }: RunnerSettings, tell: Office['tell']):
   const mark = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
   const kin = new Kin(mark, cgroups ? openCgroups(mark) : null);
   tell({ type: 'opened', pid: process.pid, cgroups: kin.cgroups !== null });
+  process.on('exit', () => kin.cgroups?.close());
   const attempts = new Attempts(dataDir, kin, (report) => tell({ type: 'report', report }));
   return { dataDir, attempts, tell };
 }

@@ -25,6 +25,17 @@ function edgesOf(tasks: readonly Node[]): [string, string][] {
   return edges;
 }
 
+/** The same picture mirrored at the middle when that puts more tasks in the order of the file. */
+function upright(boxes: Box[]): Box[] {
+  let inOrder = 0;
+  boxes.forEach((a, i) => {
+    for (const b of boxes.slice(i + 1, i + 40)) if (a.x === b.x) inOrder += Math.sign(b.y - a.y);
+  });
+  if (inOrder >= 0) return boxes;
+  const bottom = Math.max(...boxes.map((box) => box.y)) + Math.min(...boxes.map((box) => box.y));
+  return boxes.map((box) => ({ ...box, y: bottom - box.y }));
+}
+
 export function laidOut(tasks: readonly Node[]): Drawn {
   const graph = new graphlib.Graph();
   graph.setGraph({ rankdir: 'LR', nodesep: 12, ranksep: 52, marginx: 2, marginy: 2 });
@@ -33,10 +44,12 @@ export function laidOut(tasks: readonly Node[]): Drawn {
   const edges = edgesOf(tasks);
   for (const [from, to] of edges) graph.setEdge(from, to);
   layout(graph);
-  const boxes = tasks.map((task): Box => {
-    const at = graph.node(task.id) as { x: number; y: number };
-    return { id: task.id, x: at.x - boxWidth / 2, y: at.y - boxHeight / 2 };
-  });
+  const boxes = upright(
+    tasks.map((task): Box => {
+      const at = graph.node(task.id) as { x: number; y: number };
+      return { id: task.id, x: at.x - boxWidth / 2, y: at.y - boxHeight / 2 };
+    }),
+  );
   const byId = new Map(boxes.map((box) => [box.id, box]));
   const lines = edges.map(([from, to]): Line => {
     const a = byId.get(from)!;

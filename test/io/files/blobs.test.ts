@@ -118,19 +118,14 @@ describe('the blob store', () => {
   });
 
   it('leaves alone what a program that still runs is writing', async () => {
-    const [blobs, folder] = await open();
-    let go: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (go = resolve));
-    const script = `process.stdin.resume(); setInterval(() => 0, 1000); process.stdout.write('up')`;
+    const [, folder] = await open();
+    const script = `setInterval(() => 0, 1000); process.stdout.write('up')`;
     const other = child(script);
     await new Promise((resolve) => other.stdout!.once('data', resolve));
     writeFileSync(join(folder, 'incoming', `${other.pid}-x`), 'half');
     writeFileSync(join(folder, 'incoming', '4194999-x'), 'half of a dead one');
     await openBlobs(folder);
     expect(incoming(folder)).toEqual([`${other.pid}-x`]);
-    go();
-    await held;
-    expect(await blobs.has(sha256('x'))).toBe(false);
   });
 
   it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(

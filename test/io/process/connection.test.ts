@@ -89,7 +89,7 @@ test('what no runner has confirmed is said again to the next one, files once a r
   first!.die();
   const second = await until('the next runner', () => opened[1]);
   await until('the orders', () => second.sent.length >= 6);
-  expect(second.sent.map((one) => one.type)).toEqual(['open', 'layout', 'start', 'start', 'stop', 'sweep']);
+  expect(second.sent.map((one) => one.type)).toEqual(['open', 'layout', 'start', 'stop', 'start', 'sweep']);
   expect(second.sent.flatMap((one) => (one.type === 'start' ? [one.order.attempt] : []))).toEqual(['r.t.2', 'r.t.3']);
   const closed = runner.close();
   await until('the farewell', () => second.sent.some((one) => one.type === 'close'));

@@ -73,11 +73,12 @@ export class Bench {
   }
 
   /** Starts a node's side with its runner; resolves when the runner is alone on the folder. */
-  async connect(options: { cgroups?: boolean } = {}): Promise<Runner> {
+  async connect(options: { cgroups?: boolean; restartMsMax?: number } = {}): Promise<Runner> {
     this.runnerPid = 0;
     this.runner = connectRunner(forkRunner, {
       dataDir: this.dataDir,
-      cgroups: options.cgroups ?? false,
+      cgroups: false,
+      ...options,
       onOpened: ({ pid, cgroups }) => {
         this.runnerPid = pid;
         this.hasCgroups = cgroups;

@@ -71,15 +71,15 @@ describe('when the runner is killed', () => {
   });
 
   test('its time limit goes on from the start of the job', async () => {
-    const order = bench.order('sleep 300', { timeoutMs: 1_500 });
+    const order = bench.order('sleep 300', { timeoutMs: 3_000 });
     const began = performance.now();
     bench.runner!.start(order);
     await bench.started(order.attempt);
-    await until('half of the time', () => performance.now() - began > 700);
+    await until('most of the time', () => performance.now() - began > 2_000);
     killIfThere(bench.runnerPid);
     expect(await bench.ended(order.attempt)).toMatchObject({ state: 'failed', cause: 'timeout' });
-    expect(performance.now() - began).toBeGreaterThan(1_400);
-    expect(performance.now() - began).toBeLessThan(2_150);
+    expect(performance.now() - began).toBeGreaterThan(2_900);
+    expect(performance.now() - began).toBeLessThan(4_900);
     expect(processesOf(order.run)).toEqual([]);
   });
 
@@ -106,29 +106,25 @@ describe('when the runner is killed', () => {
     expect(processesOf(order.run)).toEqual([]);
   });
 
-  test('100 attempts at once begin exactly once each, through ten kills of the runner', async () => {
+  test('100 attempts begin exactly once each, through ten kills of the runner', async () => {
+    await bench.runner!.close();
+    await bench.connect({ restartMsMax: 100 });
     const orders = Array.from({ length: 100 }, (_, i) =>
       bench.order(`echo "$BINNACLE_ATTEMPT" >>did-${i}; sleep 0.${1 + (i % 7)}`, { task: `t${i}` }),
     );
-    for (const order of orders) bench.runner!.start(order);
-    let kills = 0;
-    const chaos = (async () => {
-      while (kills < 10) {
-        const pid = await until('a runner', () => bench.runnerPid, 20_000);
-        await until('a moment', () => Math.random() < 0.1);
-        bench.runnerPid = 0;
-        killIfThere(pid);
-        kills++;
-        // Ten in a row would only test how patient the back-off is.
-        (bench.runner as unknown as { calm?: () => void }).calm?.();
-      }
-    })();
-    const ends = await Promise.all(orders.map((order) => bench.ended(order.attempt, 40_000)));
-    await chaos;
+    for (let kill = 0; kill < 10; kill++) {
+      for (const order of orders.slice(kill * 10, kill * 10 + 10)) bench.runner!.start(order);
+      const killAt = performance.now() + Math.random() * 40;
+      await until('a moment in the middle of it', () => performance.now() >= killAt);
+      killIfThere(bench.runnerPid);
+      bench.runnerPid = 0;
+      await until('the next runner', () => bench.runnerPid);
+    }
+    const ends = await Promise.all(orders.map((order) => bench.ended(order.attempt)));
     expect(ends.map((end) => end.state)).toEqual(Array(100).fill('succeeded'));
     const did = orders.map((_, i) => readFileSync(here(`did-${i}`), 'utf8'));
     expect(did).toEqual(orders.map((order) => `${order.attempt}\n`));
-  }, 50_000);
+  });
 });
 
 describe('when the node is killed', () => {
@@ -143,23 +139,25 @@ describe('when the node is killed', () => {
   };
 
   test('its runner ends by itself, the job goes on and is found again', async () => {
-    const order = bench.order('sleep 0.6; exit 6');
+    const order = bench.order('until [ -e go ]; do sleep 0.02; done; exit 6');
     const { node, runner } = await startElsewhere(order);
     node.kill('SIGKILL');
     await until('the end of the runner', () => !isThere(runner));
     const next = await bench.connect();
     expect(await next.recover([known(order, 'saved')])).toEqual([{ attempt: order.attempt, found: 'watched' }]);
+    writeFileSync(here('go'), '');
     expect(await bench.ended(order.attempt)).toMatchObject({ state: 'failed', exitCode: 6 });
   });
 
   test('and the runner with it, the job goes on and is found again without its order', async () => {
-    const order = bench.order('sleep 0.6; exit 8', { timeoutMs: 60_000 });
+    const order = bench.order('until [ -e go ]; do sleep 0.02; done; exit 8', { timeoutMs: 60_000 });
     const { node, runner } = await startElsewhere(order);
     node.kill('SIGKILL');
     killIfThere(runner);
     const next = await bench.connect();
     const found = await next.recover([known(order, 'running', { order: null })]);
     expect(found).toEqual([{ attempt: order.attempt, found: 'watched' }]);
+    writeFileSync(here('go'), '');
     expect(await bench.ended(order.attempt)).toMatchObject({ state: 'failed', exitCode: 8 });
   });
 
@@ -193,8 +191,8 @@ describe('when the node is killed', () => {
       const never = new Set(found.filter((one) => one.found === 'neverStarted').map((one) => one.attempt));
       for (const order of open) if (never.has(order.attempt)) runner.start(order);
       if (life === 5) break;
-      const enough = bench.reports.length + 4 * life;
-      await until('some of it', () => bench.reports.length >= enough);
+      const endAt = performance.now() + Math.random() * 60;
+      await until('a moment in the middle of it', () => performance.now() >= endAt);
       await bench.abandon();
     }
     const ends = await Promise.all(orders.map((order) => bench.ended(order.attempt)));
@@ -229,6 +227,15 @@ describe('whether an attempt ever began', () => {
     const codes = await Promise.all(Array.from({ length: 8 }, () => wrapperByHand(order, 1)));
     expect(codes.sort()).toEqual([0, 125, 125, 125, 125, 125, 125, 125]);
     expect(readFileSync(here('effect'), 'utf8')).toBe('ran\n');
+  });
+
+  test('one whose start was told, but whose wrapper had not claimed it, never did', async () => {
+    const order = bench.order('true');
+    mkdirSync(join(bench.dataDir, 'attempts', order.attempt), { recursive: true });
+    const runner = await bench.connect();
+    const found = await runner.recover([known(order, 'running')]);
+    expect(found).toEqual([{ attempt: order.attempt, found: 'neverStarted' }]);
+    expect(await wrapperByHand(order, 1)).toBe(125);
   });
 
   test('one that was running and has no files is lost, not new', async () => {
