@@ -32,7 +32,7 @@ const tests = spawnSync(
     '--exclude=test/unit/**',
     ...layers,
   ],
-  { cwd: root, stdio: 'inherit' },
+  { cwd: root, stdio: 'inherit', env: { ...process.env, BINNACLE_TEST_BUILT: '1' } },
 );
 let found = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
 try {

@@ -252,6 +252,15 @@ describe('bytes', () => {
     expect([got.status, problemOf(got).code]).toEqual([409, 'upload_offset']);
   });
 
+  test('after a refusal in the middle of a body the connection serves the next request', async () => {
+    const size = 4 * 1024 ** 2;
+    const host = `Host: localhost:${open.port}\r\nAuthorization: Bearer admin\r\n`;
+    const put = `PUT /api/v1/sandboxes/data/uploads/u1?offset=5 HTTP/1.1\r\n${host}Content-Length: ${size}\r\n\r\n`;
+    const get = `GET /healthz HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+    const got = await raw(open, Buffer.concat([Buffer.from(put), randomBytes(size), Buffer.from(get)]));
+    expect([...got.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => found[1])).toEqual(['409', '200']);
+  });
+
   test('a refusal to a stranger with 8 MiB arrives too', async () => {
     const got = await ask(open, {
       method: 'PUT',

@@ -201,12 +201,12 @@ describe('who runs things', () => {
 
   it('follows a run: tasks change live, the output is found in, and cancelling is confirmed', async () => {
     const { page, asked, close } = await openConsole(browser, pages, { hash: '#/runs/r-8f2c' });
-    const merge = page.getByRole('button', { name: /^merge, waiting/ });
+    const merge = page.getByRole('button', { name: /^merge .*, waiting$/ });
     await merge.waitFor();
     const [attempt] = f.run.tasks[2]!.attempts;
     await poll(() => pages.seenIds.length).toBeGreaterThan(0);
     pages.send({ kind: 'task', run: 'r-8f2c', task: { ...f.run.tasks[5]!, state: 'running', attempts: [attempt!] } });
-    await page.getByRole('button', { name: /^merge, running/ }).first().waitFor();
+    await page.getByRole('button', { name: /^merge .*, running$/ }).waitFor();
     await page.getByText('psql: error').waitFor();
     await page.getByRole('log').focus();
     await page.keyboard.press('Control+f');

@@ -109,7 +109,7 @@ export class Root {
   }
 
   async #heldStep(at: string, here: string, way: Way): Promise<FileHandle | Refusal> {
-    const next = await made(at, way, () => open(at, O_PATH));
+    const next = await made(at, way, () => open(at, O_PATH | O_NOFOLLOW));
     return orClosed(next, async () => {
       const stats = await next.stat();
       if (stats.isDirectory()) return next;
@@ -151,8 +151,8 @@ export class Root {
     return {
       self: `/proc/self/fd/${handle.fd}`,
       at: (name) => heldPath(handle, name),
-      isInside: async () => true,
-      isOwn: async () => true,
+      isInside: async () => this.holds(await placeOf(handle), own),
+      isOwn: async (file) => this.holds(await placeOf(file), true),
       close: () => handle.close(),
     };
   }

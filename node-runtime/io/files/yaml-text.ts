@@ -9,6 +9,7 @@
 import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import type { Problem } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
+import { type JsonMistake, jsonMistake } from './json-mistake.ts';
 import { refuseCostlyYaml } from './yaml-budget.ts';
 import { type KeyPath, Positions } from './yaml-positions.ts';
 
@@ -55,7 +56,7 @@ function linesOf(text: string): LineCounter {
 function syntaxProblems(
   document: Document,
   positions: Positions,
-  json: { offset: number; sentence: string } | null,
+  json: JsonMistake | null,
 ): Problem[] {
   if (json && document.errors.length === 0)
     return [{ path: '', ...positions.at(json.offset), sentence: json.sentence }];
@@ -101,19 +102,6 @@ function syntaxWords(error: YAMLError): { sentence: string; hint?: string } {
 }
 
 const sentenceOf = (error: Error): string => `${error.message.split('\n')[0]!.slice(0, 200)}.`;
-
-/** Where JSON is broken, or null. YAML takes more than JSON does. */
-function jsonMistake(text: string): { offset: number; sentence: string } | null {
-  try {
-    JSON.parse(text);
-    return null;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : '';
-    const offset = /at position (\d+)/.exec(message)?.[1];
-    const sentence = `This is not JSON: ${message.replace(/,? ?(\.\.\.)?".*$|in JSON at position.*$/s, '').trim()}.`;
-    return { offset: offset === undefined ? text.trimEnd().length : Number(offset), sentence };
-  }
-}
 
 // ------------------------------------------------------------------- values
 

@@ -217,3 +217,18 @@ const damagedRun = (which: string): JournalDamaged =>
   new JournalDamaged(
     `In history.db the run ${which} does not match its checksum. The journal itself is not touched by this.`,
   );
+
+/** A sentence for every run whose row or text is not what was filed; reads all of them. */
+export function damagedRuns(database: Database): string[] {
+  const rows = database
+    .prepare<[], { id: string; summary: string; crc: number; text: string | null; textCrc: number | null }>(
+      'SELECT id, summary, r.crc, t.text, t.crc AS textCrc FROM runs r LEFT JOIN runTexts t ON t.seq = r.seq',
+    )
+    .iterate();
+  const sentences: string[] = [];
+  for (const row of rows) {
+    const isWhole = row.crc === crc32(row.summary) && row.text !== null && row.textCrc === crc32(row.text);
+    if (!isWhole) sentences.push(`The run ${row.id} does not match its checksum.`);
+  }
+  return sentences;
+}

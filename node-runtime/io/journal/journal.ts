@@ -167,9 +167,13 @@ export class Journal {
     return this.ask({ kind: 'stats' });
   }
 
-  /** Reads and checks everything; blocks writes meanwhile. An empty list is a sound store. */
-  verify(): Promise<JournalProblem[]> {
-    return this.ask({ kind: 'verify' });
+  /**
+   * Reads and checks the files; an empty list is a sound store. Writes wait
+   * meanwhile: for well under a second with 'journal', for as long as a large
+   * history takes to read with 'all'.
+   */
+  verify(scope: 'journal' | 'all' = 'all'): Promise<JournalProblem[]> {
+    return this.ask({ kind: 'verify', scope });
   }
 
   /** Finishes what was asked, then closes and frees the folder. */
@@ -210,6 +214,7 @@ export class Journal {
   }
 
   private heard(message: FromWorker): void {
+    if (this.over?.code === 'journal_fault') return;
     if (message.kind === 'answers') this.settle(message.answers);
     else if (message.kind === 'fault') this.fail(uncarry(message.error));
   }

@@ -26,7 +26,7 @@ export type Read =
   | { kind: 'filedRuns'; filter: RunFilter }
   | { kind: 'countRuns'; since: number }
   | { kind: 'stats' }
-  | { kind: 'verify' };
+  | { kind: 'verify'; scope: 'journal' | 'all' };
 export type Ask = JournalWrite | HistoryWrite | Read | { kind: 'close' };
 
 export type Request = { id: number; full: number; ask: Ask };

@@ -14,6 +14,7 @@ import { assertEngine, checkpoint, connect, connectForWork, engineVersion } from
 import { type Bounds, readKept } from './entries.ts';
 import { asFault, asReadError, isDiskFull, JournalDamaged, JournalError } from './errors.ts';
 import { ensureFile, lockFolder, prepareFolder, settleWal, syncFolder } from './folder.ts';
+import { damagedRuns } from './history.ts';
 import { type JournalProblem, type Opened, readAttempts, readRecord, recordNames, saveRecord } from './records.ts';
 import { assertFile, historyFile, journalFile, makeFile, type StoreFile } from './schema.ts';
 import { checkWal, type WalFinding } from './wal.ts';
@@ -155,10 +156,11 @@ function openForWork(folder: string, file: StoreFile): Database {
   return database;
 }
 
-/** Everything that `binnacle doctor` wants to know of open files; changes nothing. */
+/** Reads the open files anew from the disk and gives all that is wrong with them; changes nothing. */
 export function verifyStore(
   folder: string,
   { journal, history }: { journal: Database; history: Database },
+  scope: 'journal' | 'all',
 ): JournalProblem[] {
   const problems: JournalProblem[] = [];
   const note = (file: string, work: () => string[]): void => {
@@ -168,25 +170,27 @@ export function verifyStore(
       problems.push({ file, sentence: asReadError(error, file).message });
     }
   };
-  for (const [file, database] of [
-    [journalFile, journal],
-    [historyFile, history],
-  ] as const) {
+  const noteFile = (file: StoreFile, database: Database): void => {
+    // Without this the pages in memory would be checked, not those on the disk.
+    database.pragma('shrink_memory');
     note(`${file.name}-wal`, () => {
       const finding = checkWal(walOf(folder, file));
       return finding.kind === 'damaged' ? [finding.sentence] : [];
     });
-    note(file.name, () =>
-      (database.pragma('integrity_check') as { integrity_check: string }[])
-        .map((row) => row.integrity_check)
-        .filter((said) => said !== 'ok'),
-    );
-  }
+    note(file.name, () => {
+      const rows = database.pragma('integrity_check') as { integrity_check: string }[];
+      return rows.map((row) => row.integrity_check).filter((said) => said !== 'ok');
+    });
+  };
+  noteFile(journalFile, journal);
   note(journalFile.name, () => {
     readKept(journal);
     readAttempts(journal);
     for (const name of recordNames(journal)) readRecord(journal, name);
     return [];
   });
+  if (scope === 'journal') return problems;
+  noteFile(historyFile, history);
+  note(historyFile.name, () => damagedRuns(history));
   return problems;
 }

@@ -127,7 +127,7 @@ export class Store {
     if (ask.kind === 'filedRuns') return this.history.list(ask.filter);
     if (ask.kind === 'countRuns') return this.history.count(ask.since);
     if (ask.kind === 'stats') return this.stats();
-    return verifyStore(this.folder, this.open);
+    return verifyStore(this.folder, this.open, ask.scope);
   }
 
   private load(): Loaded {

@@ -150,24 +150,11 @@ describe('among a hundred thousand runs', () => {
       }[];
       const details = plan.map(({ detail }) => detail).join('; ');
       expect(details, sql).not.toMatch(/TEMP B-TREE/);
-      expect(details, sql).toMatch(/^(SEARCH runs USING (INTEGER PRIMARY KEY|INDEX)|SCAN runWords VIRTUAL TABLE)/);
+      expect(details, sql).toMatch(
+        /^(CO-ROUTINE \(subquery-\d+\); )?(SEARCH runs USING (INTEGER PRIMARY KEY|INDEX)|SCAN runWords VIRTUAL TABLE)/,
+      );
     }
     database.close();
-  });
-
-  test('the words of a page of 50 are found within 50 ms, nineteen times of twenty', async () => {
-    const spans: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      for (const [, filter] of filters) {
-        const from = performance.now();
-        await journal.filedRuns({ ...filter, limit: 50 });
-        spans.push(performance.now() - from);
-      }
-    }
-    spans.sort((one, other) => one - other);
-    console.log(
-      `history: p50 ${spans[spans.length >> 1]!.toFixed(1)} ms, p95 ${spans[Math.floor(spans.length * 0.95)]!.toFixed(1)} ms`,
-    );
   });
 });
 

@@ -1,13 +1,15 @@
 /** Opening: who may, where it may be, and what is refused with every byte left as it was. */
 import {
-  copyFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
@@ -16,7 +18,7 @@ import { assertEngine, assertFull, connect, connectForWork } from '../../../node
 import { mountType, networkFileSystem } from '../../../node-runtime/io/journal/folder.ts';
 import { type Journal, openJournal } from '../../../node-runtime/io/journal/journal.ts';
 import { openStore } from '../../../node-runtime/io/journal/opening.ts';
-import { term } from './entries-maker.ts';
+import { term, textAt } from './entries-maker.ts';
 import { bytesOf, chance, copyOf, entriesUpTo, freshFolder } from './folders.ts';
 import { startAppender } from './processes.ts';
 
@@ -264,7 +266,6 @@ describe('missing files', () => {
     const appender = startAppender([folder, 'steps', 3, 2]);
     await appender.ended;
     const log = readFileSync(join(folder, 'journal.db-wal'));
-    copyFileSync(join(folder, 'journal.db'), join(folder, 'elsewhere'));
     rmSync(join(folder, 'journal.db'));
     expect(refusalOf(folder)).toMatchObject({
       code: 'journal_damaged',
@@ -299,16 +300,28 @@ describe('missing files', () => {
 describe('verify', () => {
   test('finds what went wrong on the disk while the journal was open', async () => {
     const folder = freshFolder();
+    const first = await journalIn(folder);
+    await first.append(entriesUpTo(50));
+    const run = { id: 'run-1', launchedAt: 5, endedAt: 6, sandbox: 's', path: 'p', name: 'n', by: 'b' };
+    await first.fileRuns([{ ...run, state: 'failed', summary: '{"sum":1}', text: '{"whole":"letters"}' }]);
+    await first.close();
     const journal = await journalIn(folder);
-    await journal.append(entriesUpTo(50));
     expect(await journal.verify()).toEqual([]);
-    await journal.close();
-    const database = new SQLite(join(folder, 'journal.db'));
-    database.exec("INSERT INTO attempts VALUES ('r.t.1', '0.1.n', 'saved', '{}', 77)");
-    const history = new SQLite(join(folder, 'history.db'));
-    history.exec("INSERT INTO runTexts VALUES (1, 'x', 1)");
-    database.close();
-    history.close();
-    expect(refusalOf(folder)).toMatchObject({ code: 'journal_damaged' });
+    overwrite(join(folder, 'journal.db'), textAt(20), textAt(20).replace('ops', 'oqs'));
+    overwrite(join(folder, 'history.db'), '"letters"', '"lettert"');
+    expect(await journal.verify('journal')).toEqual([
+      { file: 'journal.db', sentence: expect.stringContaining('entry 20 does not match its checksum') },
+    ]);
+    expect((await journal.verify()).map(({ file }) => file).sort()).toEqual(['history.db', 'journal.db']);
+    await expect(journal.read(20, 20, 1)).rejects.toMatchObject({ code: 'journal_damaged' });
+    expect(await journal.read(21, 21, 1)).toHaveLength(1);
   });
 });
+
+function overwrite(path: string, text: string, by: string): void {
+  const at = readFileSync(path).indexOf(text);
+  expect(at).toBeGreaterThan(0);
+  const descriptor = openSync(path, 'r+');
+  writeSync(descriptor, by, at);
+  closeSync(descriptor);
+}

@@ -173,8 +173,9 @@ describe('on disk', () => {
   test('what is saved is loaded again, and only its owner may read it', async () => {
     const dir = join(await fresh(), 'deeper');
     await saveIdentity(dir, identity);
-    expect(await loadIdentity(dir)).toEqual(identity);
+    // Looked at before it is loaded: loading would mend it.
     expect((await stat(join(dir, 'identity.json'))).mode & 0o777).toBe(0o600);
+    expect(await loadIdentity(dir)).toEqual(identity);
     expect(await readdir(dir)).toEqual(['identity.json']);
   });
 

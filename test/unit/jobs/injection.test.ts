@@ -45,7 +45,7 @@ const places: [string, string][] = [
   ['next to text', 'printf "<%s>" ${{ params.x }}"" '],
   ['in an assignment', 'y=${{ params.x }}\nprintf "<%s>" "$y"'],
   ['after a comment with a quote', "# don't\nprintf \"<%s>\" ${{ params.x }}"],
-  ['in a command substitution', 'printf "<%s>" "$(printf "%s." "${{ params.x }}" | sed \'$s/\\.$//\')"'],
+  ['in a command substitution', 'y="$(printf "%s." "${{ params.x }}")"\nprintf "<%s>" "${y%.}"'],
   ['in backquotes', 'y=`printf "%s." "${{ params.x }}"`\nprintf "<%s>" "${y%.}"'],
   ['as a default', 'printf "<%s>" "${NOTHING:-${{ params.x }}}"'],
   ['as a plain default', 'printf "<%s>" ${NOTHING:-${{ params.x }}}'],
@@ -80,7 +80,6 @@ describe('a value in shell text', () => {
     test(`stays one value: ${name}`, () => {
       for (const value of hostile) {
         const { stdout, stderr, status, text: ran } = runShell(text, value);
-        // Backquotes and $( ) drop newlines at the end: the shell's own rule.
         expect({ stdout, stderr, status, ran }).toEqual({ stdout: `<${value}>`, stderr: '', status: 0, ran });
         expect(existsSync(path.join(folder, 'owned'))).toBe(false);
       }
@@ -102,7 +101,7 @@ describe('a value in shell text', () => {
       runShell(`${before}\${{ params.x }}${after}`, value);
       expect(existsSync(path.join(folder, 'owned'))).toBe(false);
     });
-    fc.assert(check, { numRuns: 300 });
+    fc.assert(check, { numRuns: 200 });
   });
 
   test('is not in the text that the shell reads', () => {
@@ -111,7 +110,7 @@ describe('a value in shell text', () => {
       const other = fillShell(`${before}\${{ params.x }}`, scopeWith({ x: 'another' }));
       expect(filled.text).toBe(other.text);
     });
-    fc.assert(check, { numRuns: 1_000 });
+    fc.assert(check, { numRuns: 300 });
   });
 
   test('the test can fail: the same value put in as text does execute', () => {

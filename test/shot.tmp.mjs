@@ -1,0 +1,12 @@
+import { chromium } from 'playwright-core';
+const url = process.argv[2];
+const b = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox','--disable-gpu'] });
+const ctx = await b.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+const p = await ctx.newPage();
+p.on('console', m => console.log('console', m.type(), m.text()));
+p.on('pageerror', e => console.log('pageerror', e.message));
+await p.goto(url); await p.waitForTimeout(2500);
+await p.screenshot({ path: '/tmp/shots/1.png' });
+await p.goto(url.split('#')[0] + '#/sandboxes/examples'); await p.waitForTimeout(1500);
+await p.screenshot({ path: '/tmp/shots/2.png' });
+await b.close();

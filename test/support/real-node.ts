@@ -1,0 +1,158 @@
+/**
+ * A real node as its user runs it: a process of its own, on a folder of its
+ * own, asked over its private socket. Can be killed with -9 and started again
+ * on the same folder. Every wait is for a state, with a deadline.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** `npm test` builds first and runs what it built, as users do; by hand the sources run. */
+const main = process.env['BINNACLE_TEST_BUILT'] ? path.join(root, 'dist', 'runtime', 'main.js') : path.join(root, 'node-runtime', 'main.ts');
+
+export type Answer = { status: number; headers: Record<string, string>; text: string; json: () => never };
+export type Running = { pid: number; socketPath: string; url: string | null; fingerprint: string; name: string };
+
+export async function eventually<T>(what: string, look: () => Promise<T | null | false> | T | null | false, deadlineMs = 20_000): Promise<T> {
+  const until = Date.now() + deadlineMs;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > until) throw new Error(`did not come within ${deadlineMs} ms: ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+/** Runs a command of the command line to its end. */
+export function binnacle(args: string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (text) => (out += text));
+    child.stderr.on('data', (text) => (err += text));
+    child.stdin.end(options.input ?? '');
+    child.on('close', (code) => done({ code: code ?? -1, out, err }));
+  });
+}
+
+export class RealNode {
+  readonly data: string;
+  child: ChildProcess | null = null;
+  log = '';
+
+  constructor(data: string) {
+    this.data = data;
+  }
+
+  /** A new cluster of one in a fresh folder (under `base` if given). */
+  static async found(base = tmpdir()): Promise<RealNode> {
+    const data = mkdtempSync(path.join(base, 'binnacle-node-'));
+    const made = await binnacle(['init', '--data', data, '--cluster', 'test-lab', '--name', 'atlas', '--json']);
+    if (made.code !== 0) throw new Error(made.err);
+    return new RealNode(data);
+  }
+
+  /** Starts it and waits until it is active. */
+  async start(args: string[] = []): Promise<this> {
+    const child = spawn(process.execPath, [main, 'node', '--data', this.data, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = child;
+    child.stdout!.on('data', (text) => (this.log += text));
+    child.stderr!.on('data', (text) => (this.log += text));
+    let over: string | null = null;
+    child.on('exit', (code, signal) => (over = `ended with ${signal ?? code}`));
+    await eventually('the node is ready', async () => {
+      if (over) throw new Error(`The node ${over}: ${this.log.slice(-2000)}`);
+      const running = this.running();
+      if (running?.pid !== child.pid) return false;
+      const answer = await this.ask('GET', '/readyz').catch(() => null);
+      return answer?.status === 200;
+    });
+    return this;
+  }
+
+  running(): Running | null {
+    const file = path.join(this.data, 'running.json');
+    if (!existsSync(file)) return null;
+    try {
+      return JSON.parse(readFileSync(file, 'utf8'));
+    } catch {
+      return null;
+    }
+  }
+
+  /** kill -9, as a power switch for the process; waits until it is gone. */
+  async kill(): Promise<void> {
+    const child = this.child;
+    if (!child) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await gone;
+    }
+    this.child = null;
+  }
+
+  async stop(): Promise<number | null> {
+    const child = this.child;
+    if (!child || child.exitCode !== null) return child?.exitCode ?? null;
+    const gone = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+    child.kill('SIGTERM');
+    this.child = null;
+    return gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.data, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** One request over the private socket. Rejects when the connection breaks. */
+  ask(method: string, address: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const socketPath = this.running()?.socketPath;
+    if (!socketPath) return Promise.reject(new Error('not running'));
+    const bytes = body === undefined ? null : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
+    const type = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
+    return new Promise((done, failed) => {
+      const asked = request(
+        {
+          socketPath,
+          method,
+          path: address,
+          headers: {
+            host: 'localhost',
+            ...(bytes ? { 'content-type': type, 'content-length': String(bytes.length) } : {}),
+            ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+            ...headers,
+          },
+        },
+        (answer) => {
+          const parts: Buffer[] = [];
+          answer.on('data', (part) => parts.push(part));
+          answer.on('error', failed);
+          answer.on('end', () => {
+            const text = Buffer.concat(parts).toString('utf8');
+            done({ status: answer.statusCode!, headers: answer.headers as Record<string, string>, text, json: () => JSON.parse(text) as never });
+          });
+        },
+      );
+      asked.on('error', failed);
+      asked.end(bytes ?? undefined);
+    });
+  }
+
+  async must<T>(method: string, address: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+    const answer = await this.ask(method, address, body, headers);
+    if (answer.status >= 300) throw new Error(`${method} ${address}: ${answer.status} ${answer.text}`);
+    return (answer.text === '' ? null : JSON.parse(answer.text)) as T;
+  }
+
+  put(sandbox: string, file: string, text: string, query = ''): Promise<unknown> {
+    return this.must('PUT', `/api/v1/sandboxes/${sandbox}/files/${file}${query}`, Buffer.from(text));
+  }
+}
