@@ -25,7 +25,11 @@ export function happeningOf(state: Replicated, entry: Entry): Happening | null {
     case 'clusterFounded':
       return told('brass', `${fact.nodeName} founded the cluster ${fact.name}`, fact.nodeName);
     case 'activated':
-      return told('brass', `${fact.nodeName} is active in term ${termText(fact.charter.term).split('.')[1]}`, fact.nodeName);
+      return told(
+        'brass',
+        `${fact.nodeName} is active in term ${termText(fact.charter.term).split('.')[1]}`,
+        fact.nodeName,
+      );
     case 'sandboxCreated':
       return told('info', `${fact.name} was made by ${who}`, fact.name);
     case 'sandboxRemoved':
@@ -35,7 +39,9 @@ export function happeningOf(state: Replicated, entry: Entry): Happening | null {
     case 'userRemoved':
       return told('warn', `${fact.name} may no longer sign in, removed by ${who}`, fact.name);
     case 'tokenCreated':
-      return fact.use === 'token' ? told('info', `Token ${fact.label} (${fact.role}) made by ${who}`, fact.label) : null;
+      return fact.use === 'token'
+        ? told('info', `Token ${fact.label} (${fact.role}) made by ${who}`, fact.label)
+        : null;
     default:
       return jobHappening(state.jobs, entry);
   }

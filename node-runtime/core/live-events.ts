@@ -16,11 +16,22 @@ export function eventsOf(state: Replicated, entry: Entry, touched: Touched): Liv
   if (fact.kind === 'filesChanged') {
     const paths = fact.changes.flatMap((change) => ('to' in change ? [change.path, change.to] : [change.path]));
     const revision = state.sandboxes.get(fact.sandbox)?.revision ?? 0;
-    events.push({ kind: 'files', ...stamp, sandbox: fact.sandbox, revision, paths: paths.length > PATHS_TOLD_MAX ? [] : paths });
+    events.push({
+      kind: 'files',
+      ...stamp,
+      sandbox: fact.sandbox,
+      revision,
+      paths: paths.length > PATHS_TOLD_MAX ? [] : paths,
+    });
   } else if (fact.kind === 'localFilesChanged') {
     events.push({ kind: 'files', ...stamp, sandbox: fact.sandbox, revision: 0, paths: fact.paths });
   } else if (fact.kind === 'sandboxCreated' || fact.kind === 'sandboxRemoved') {
-    events.push({ kind: 'sandbox', ...stamp, name: fact.name, change: fact.kind === 'sandboxCreated' ? 'created' : 'removed' });
+    events.push({
+      kind: 'sandbox',
+      ...stamp,
+      name: fact.name,
+      change: fact.kind === 'sandboxCreated' ? 'created' : 'removed',
+    });
   } else if (fact.kind === 'activated') {
     events.push({ kind: 'cluster', ...stamp });
   } else if ('task' in fact) {

@@ -13,7 +13,13 @@ import { type Access, applyToAccess, emptyAccess, loadAccess, saveAccess } from 
 import { happeningOf } from './happenings.ts';
 import { applyToJobs, emptyJobs, type Jobs, loadJobs, saveJobs } from './jobs/jobs.ts';
 import { applyToKeys, type Keys, loadKeys, saveKeys } from './routing/keys.ts';
-import { applyToSandboxes, emptySandboxes, loadSandboxes, type Sandboxes, saveSandboxes } from './sandboxes/sandboxes.ts';
+import {
+  applyToSandboxes,
+  emptySandboxes,
+  loadSandboxes,
+  type Sandboxes,
+  saveSandboxes,
+} from './sandboxes/sandboxes.ts';
 
 export type Member = { id: string; name: string; slots: number };
 

@@ -82,7 +82,8 @@ export function step(state: NodeState, event: Event): Effect[] {
       workerGreeted(state, event, effects);
       break;
     case 'attemptStarted':
-      if (isActive(state)) append(state, jobs.decideStarted(state.replicated.jobs, event.name, event.at), event.now, effects);
+      if (isActive(state))
+        append(state, jobs.decideStarted(state.replicated.jobs, event.name, event.at), event.now, effects);
       break;
     case 'attemptEnded':
       if (isActive(state)) attemptEnded(state, event, effects);
@@ -202,13 +203,18 @@ function snapshotIfDue(state: NodeState, effects: Effect[]): void {
   if (term === null || index - state.snapshot < limits.snapshotEveryEntries) return;
   state.snapshot = index;
   const effect: Effect = { effect: 'saveSnapshot', index, term, text: saveReplicated(state.replicated) };
-  if (state.committed >= index) effects.push(effect);
-  else hold(state.held, index, [effect]);
+  whenCommitted(state, effect, effects);
 }
 
 // ----------------------------------------------------------------- wishes
 
-function asked(state: NodeState, { id, by, via, key, wish }: Asked, now: number, random: string, effects: Effect[]): void {
+function asked(
+  state: NodeState,
+  { id, by, via, key, wish }: Asked,
+  now: number,
+  random: string,
+  effects: Effect[],
+): void {
   if (!isActive(state)) {
     const full = state.controller.phase === 'idle' && state.controller.why === 'disk_full';
     const reply = full
@@ -231,7 +237,11 @@ function asked(state: NodeState, { id, by, via, key, wish }: Asked, now: number,
 }
 
 /** P36: the key and its answer are committed in the entry that did the work, not after it. */
-function keepAnswer(state: NodeState, entry: Entry, kept: { by: string; key: string; request: string; status: number; body: unknown }): void {
+function keepAnswer(
+  state: NodeState,
+  entry: Entry,
+  kept: { by: string; key: string; request: string; status: number; body: unknown },
+): void {
   const { body, ...rest } = kept;
   entry.key = { ...rest, answer: body };
   applyToKeys(state.replicated.keys, entry);
@@ -239,7 +249,11 @@ function keepAnswer(state: NodeState, entry: Entry, kept: { by: string; key: str
 
 /** Even a refusal was read from a state that may run ahead of the disk: it leaves when that is committed. */
 function answerWhenCommitted(state: NodeState, id: number, reply: Reply, effects: Effect[]): void {
-  const effect: Effect = { effect: 'answer', id, reply };
+  whenCommitted(state, { effect: 'answer', id, reply }, effects);
+}
+
+/** Gives an effect out now if everything this state knows is committed, else holds it until it is. */
+function whenCommitted(state: NodeState, effect: Effect, effects: Effect[]): void {
   if (state.committed >= state.replicated.index) effects.push(effect);
   else hold(state.held, state.replicated.index, [effect]);
 }
@@ -258,12 +272,16 @@ function workerGreeted(state: NodeState, event: Extract<Event, { event: 'workerG
     const { run, task, number } = attempt;
     const name = { run, task, number };
     known.add(attemptText(name));
-    if (attempt.state === 'ended') attemptEnded(state, { event: 'attemptEnded', name, end: attempt.end, now, random }, effects);
-    else if (!jobs.isLive(state.replicated.jobs, name)) effects.push({ effect: 'stopAttempt', name, node });
+    if (attempt.state === 'ended')
+      attemptEnded(state, { event: 'attemptEnded', name, end: attempt.end, now, random }, effects);
+    else if (!jobs.isLive(state.replicated.jobs, name))
+      whenCommitted(state, { effect: 'stopAttempt', name, node }, effects);
   }
   for (const name of jobs.attemptsOn(state.replicated.jobs, node)) {
-    if (!known.has(attemptText(name))) effects.push({ effect: 'startAttempt', order: orderOf(state, name, activeTerm(state)) });
-    else if (jobs.isCancelling(state.replicated.jobs, name.run)) effects.push({ effect: 'stopAttempt', name, node });
+    if (!known.has(attemptText(name)))
+      whenCommitted(state, { effect: 'startAttempt', order: orderOf(state, name, activeTerm(state)) }, effects);
+    else if (jobs.isCancelling(state.replicated.jobs, name.run))
+      whenCommitted(state, { effect: 'stopAttempt', name, node }, effects);
   }
   state.workers.set(node, { slots: event.slots });
 }
@@ -274,8 +292,7 @@ function attemptEnded(state: NodeState, event: Extract<Event, { event: 'attemptE
   if (facts.length > 0) return;
   // Known already: the worker may forget it as soon as what made it known is committed.
   const forget: Effect = { effect: 'forgetAttempt', name: event.name, node: state.self.node };
-  if (state.committed >= state.replicated.index) effects.push(forget);
-  else hold(state.held, state.replicated.index, [forget]);
+  whenCommitted(state, forget, effects);
 }
 
 /** Places what can be placed, ends what has ended, until nothing more follows. */

@@ -34,11 +34,23 @@ export type Wish =
     }
   | { wish: 'removeToken'; id: string }
   | { wish: 'useLink'; hash: string; session: { id: string; hash: string; expiresAt: number } }
-  | { wish: 'createSandbox'; name: string; storage: 'kept' | 'local'; description: string; node?: string; directory?: string }
+  | {
+      wish: 'createSandbox';
+      name: string;
+      storage: 'kept' | 'local';
+      description: string;
+      node?: string;
+      directory?: string;
+    }
   | { wish: 'removeSandbox'; name: string }
   | { wish: 'changeFiles'; sandbox: string; changes: FileChange[]; guard?: FileGuard }
   /** Tells of a change in a local directory; it was made there already. */
-  | { wish: 'noteLocalChange'; sandbox: string; act: Extract<Fact, { kind: 'localFilesChanged' }>['act']; paths: string[] }
+  | {
+      wish: 'noteLocalChange';
+      sandbox: string;
+      act: Extract<Fact, { kind: 'localFilesChanged' }>['act'];
+      paths: string[];
+    }
   | {
       wish: 'launch';
       sandbox: string;
@@ -88,7 +100,11 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
   }
 }
 
-function decideLaunch(state: Replicated, wish: Extract<Wish, { wish: 'launch' }>, circumstances: Circumstances): Decision {
+function decideLaunch(
+  state: Replicated,
+  wish: Extract<Wish, { wish: 'launch' }>,
+  circumstances: Circumstances,
+): Decision {
   const sandbox = sandboxes.sandboxNamed(state.sandboxes, wish.sandbox);
   if ('code' in sandbox) return sandbox;
   const run = runId(circumstances.index, circumstances.random);

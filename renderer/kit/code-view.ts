@@ -113,6 +113,8 @@ export function showCode(root: ShadowRoot, of: { label: string; text: string; re
       ],
     }),
   });
+  // What scrolls can be reached by keyboard, also where nothing is written.
+  if (of.readOnly) view.scrollDOM.tabIndex = 0;
   return {
     view,
     setText: (text) => {

@@ -78,6 +78,8 @@ export async function openConsole(
 ): Promise<Console> {
   const context = await browser.newContext({ viewport: { width: of.width ?? 1440, height: of.height ?? 900 }, colorScheme: of.theme ?? 'dark', reducedMotion: 'reduce', locale: 'en-GB' });
   const page = await context.newPage();
+  // Shorter than a test may take, so that a failure names its step.
+  page.setDefaultTimeout(7_000);
   const troubles: string[] = [];
   const asked: Asked[] = [];
   page.on('pageerror', (error) => troubles.push(error.message));

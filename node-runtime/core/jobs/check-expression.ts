@@ -76,6 +76,8 @@ function resultMistake(
 function stateMistake(result: Expression, other: Expression): Mistake | null {
   if (result.kind !== 'result' || result.field !== 'state' || other.kind !== 'literal') return null;
   if (typeof other.value === 'string' && endStates.includes(other.value)) return null;
-  const hint = didYouMean(String(other.value), endStates) ?? `States are ${endStates.join(', ')}.`;
+  const written = String(other.value);
+  const alike = endStates.find((state) => state.slice(0, 4) === written.slice(0, 4)); // success, failure
+  const hint = alike ? `Did you mean ${alike}?` : `States are ${endStates.join(', ')}.`;
   return { at: other.at, sentence: `No task ever ends as ${other.value}.`, hint };
 }

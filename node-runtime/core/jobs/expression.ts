@@ -242,7 +242,7 @@ class Reader {
     }
     this.#next++;
     const parts: Expression[] = [];
-    while (!this.#isSign(')')) {
+    while (this.#tokens[this.#next] && !this.#isSign(')')) {
       if (parts.length > 0) this.#expect(',', 'A comma is missing here, or a closing parenthesis.');
       parts.push(this.or(depth + 1));
     }

@@ -133,9 +133,7 @@ function checkTheRest(
   for (const issue of issues) {
     const path = issue.path as KeyPath;
     for (const key of issue.code === 'unrecognized_keys' ? (issue.keys ?? []) : [null]) {
-      const place = key === null ? path : [...path, key];
-      left.push(place);
-      leaveOut(copy, place);
+      left.push(leaveOut(copy, key === null ? path : [...path, key]));
     }
   }
   const again = JobFile.safeParse(copy);
@@ -144,24 +142,22 @@ function checkTheRest(
   return checkJob(again.data).filter((finding) => !isLeft(finding.path));
 }
 
-/** A part that has to be there is replaced by one that is right. */
-function leaveOut(value: unknown, path: KeyPath): void {
-  const last = path.at(-1);
-  const holder = valueAt(value, path.slice(0, -1));
-  if (typeof holder !== 'object' || holder === null || last === undefined) return;
-  const isTask = (path[0] === 'tasks' || path[0] === 'finally') && path.length === 2;
-  const stand = isTask
-    ? { run: ':' }
-    : last === 'run' && path.length === 3
-      ? ':'
-      : path[0] === 'parameters' && path.length <= 3
-        ? ''
-        : undefined;
-  const isParameter = path[0] === 'parameters' && path.length >= 2;
-  if (isParameter && typeof path[1] === 'string')
-    (valueAt(value, ['parameters']) as Record<string, unknown>)[path[1]] = '';
-  else if (stand !== undefined) (holder as Record<string | number, unknown>)[last] = stand;
-  else if (!Array.isArray(holder)) delete (holder as Record<string | number, unknown>)[last];
+/**
+ * Takes the smallest part out that can be missing, or puts a right one in its
+ * place: a whole parameter, a task that is none, a setting of a task.
+ */
+function leaveOut(value: unknown, path: KeyPath): KeyPath {
+  const isTask = path[0] === 'tasks' || path[0] === 'finally';
+  const place = path.slice(0, path[0] === 'parameters' ? 2 : isTask ? 3 : 1);
+  const holder = valueAt(value, place.slice(0, -1));
+  const last = place.at(-1);
+  if (typeof holder !== 'object' || holder === null || last === undefined) return path;
+  const parts = holder as Record<string | number, unknown>;
+  if (place[0] === 'parameters' && place.length === 2) parts[last] = '';
+  else if (isTask && place.length === 2) parts[last] = { run: ':' };
+  else if (isTask && last === 'run') parts[last] = ':';
+  else delete parts[last];
+  return place;
 }
 
 // ---------------------------------------------------------------- problems

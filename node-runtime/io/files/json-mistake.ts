@@ -5,13 +5,23 @@
 export type JsonMistake = { offset: number; sentence: string; hint?: string };
 
 const space = /[ \t\r\n]*/y;
-const token = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:]/y;
+const token =
+  /"[^"\\\n\r\t]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\n\r\t]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:]/y;
 
 /** What may come next. `first`: a closing bracket may come too. */
 type Wanted = 'value' | 'firstValue' | 'key' | 'firstKey' | 'colon' | 'comma' | 'end';
 
 /** The first mistake, or null for JSON. Offsets count from 0. */
 export function jsonMistake(text: string): JsonMistake | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch {
+    return walk(text) ?? { offset: 0, sentence: 'This is not JSON: it holds a character that has to be written with \\.' };
+  }
+}
+
+function walk(text: string): JsonMistake | null {
   const open: ('[' | '{')[] = [];
   let wanted: Wanted = 'value';
   let at = 0;

@@ -8,8 +8,8 @@ import { CST, Lexer } from 'yaml';
 
 export type YamlRefusal = { offset: number; sentence: string; hint: string };
 
-/** Pieces are keys, values, colons, line ends, spaces… A job of 500 tasks has about 30,000. */
-const PIECES_MAX = 60_000;
+/** Pieces are keys, values, colons, line ends, spaces… A job of 500 tasks with six lines each has about 25,000. */
+const PIECES_MAX = 40_000;
 const DEPTH_MAX = 24;
 const ALIASES_MAX = 50;
 

@@ -9,7 +9,7 @@
 import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml';
 import type { Problem } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
-import { type JsonMistake, jsonMistake } from './json-mistake.ts';
+import { jsonMistake } from './json-mistake.ts';
 import { refuseCostlyYaml } from './yaml-budget.ts';
 import { type KeyPath, Positions } from './yaml-positions.ts';
 
@@ -34,9 +34,15 @@ export function readYaml(text: string, isJson: boolean): YamlText | { problems: 
 }
 
 function parsed(text: string, isJson: boolean, lines: LineCounter): YamlText | { problems: Problem[] } {
+  const mistake = isJson ? jsonMistake(text) : null;
+  if (mistake) {
+    const { offset, ...words } = mistake;
+    const { line, col } = lines.linePos(offset);
+    return { problems: [{ path: '', line, column: col, ...words }] };
+  }
   const document = parseDocument(text, { prettyErrors: false, strict: true, uniqueKeys: true, version: '1.2' });
   const positions = new Positions(text, document, lines);
-  const problems = syntaxProblems(document, positions, isJson ? jsonMistake(text) : null);
+  const problems = syntaxProblems(document, positions);
   if (problems.length > 0) return { problems };
   const read = plainValue(document);
   if ('sentence' in read) return { problems: [{ path: '', line: 1, column: 1, ...read }] };
@@ -53,13 +59,7 @@ function linesOf(text: string): LineCounter {
 
 // ------------------------------------------------------------------ syntax
 
-function syntaxProblems(
-  document: Document,
-  positions: Positions,
-  json: JsonMistake | null,
-): Problem[] {
-  if (json && document.errors.length === 0)
-    return [{ path: '', ...positions.at(json.offset), sentence: json.sentence }];
+function syntaxProblems(document: Document, positions: Positions): Problem[] {
   return [...document.errors, ...document.warnings]
     .slice(0, limits.jobProblemsMax)
     .map((error) => ({ path: '', ...positions.at(error.pos[0]), ...syntaxWords(error) }));

@@ -41,6 +41,15 @@ describe('an attempt that ends by itself', () => {
     expect(odd.detail).toContain('"/no/such/interpreter"');
   });
 
+  test('arguments too long for the system, or a file where a folder should be, are said', async () => {
+    const long = await bench.run(bench.order({ program: 'true', arguments: ['x'.repeat(300_000)] }));
+    expect(long).toMatchObject({ state: 'failed', cause: 'cannot_start' });
+    expect(long.detail).toBe('The arguments and environment of the job are too long for this system.');
+    writeFileSync(join(bench.directory, 'file'), '');
+    const odd = await bench.run(bench.order('true', { directory: join(bench.directory, 'file') }));
+    expect(odd).toMatchObject({ state: 'failed', cause: 'cannot_start' });
+  });
+
   test('a job killed by a signal names it', async () => {
     const end = await bench.run(bench.order('kill -KILL $$'));
     expect(end).toMatchObject({ state: 'failed', cause: 'signal', signal: 'SIGKILL', exitCode: 137 });
@@ -271,6 +280,13 @@ describe.each([{ cgroups: false }, { cgroups: true }])('stopping, cgroups wanted
     expect(end).toMatchObject({ state: 'failed', cause: 'exit', exitCode: 3 });
     await until('nobody left', () => processesOf(order.run).length === 0, 3_000);
     expect(pids().filter(isThere)).toEqual([]);
+  });
+
+  test('a daemon left behind alone in a session of its own is killed soon', async () => {
+    const text = `setsid sh -c 'echo $$ >>pids; exec sleep 300' &\nuntil [ -s pids ]; do sleep 0.02; done; exit 0`;
+    const order = bench.order(text);
+    expect(await bench.run(order)).toMatchObject({ state: 'succeeded' });
+    await until('nobody left', () => pids().filter(isThere).length === 0, 3_000);
   });
 
   test('an attempt cancelled before it began never begins', async () => {
