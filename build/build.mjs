@@ -26,7 +26,14 @@ export const isBuilt = () =>
   existsSync(stamp) && sources.every((name) => newest(path.join(root, name)) <= statSync(stamp).mtimeMs);
 
 async function bundle(input, output) {
-  const made = await rolldown({ cwd: root, input, platform: 'node', external, logLevel: 'warn', transform: { target: 'node22' } });
+  const made = await rolldown({
+    cwd: root,
+    input,
+    platform: 'node',
+    external,
+    logLevel: 'warn',
+    transform: { target: 'node22' },
+  });
   await made.write({ sourcemap: true, ...output });
   await made.close();
 }

@@ -18,8 +18,10 @@ const electron = path.join(root, 'node_modules', 'electron');
 function desktop() {
   const override = process.env.ELECTRON_OVERRIDE_DIST_PATH;
   if (override) return { program: path.join(override, process.platform === 'win32' ? 'electron.exe' : 'electron') };
-  if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) return { why: 'There is no display here' };
-  if (process.platform === 'linux' && process.getuid() === 0) return { why: 'The desktop console does not run as root' };
+  if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY)
+    return { why: 'There is no display here' };
+  if (process.platform === 'linux' && process.getuid() === 0)
+    return { why: 'The desktop console does not run as root' };
   if (!existsSync(path.join(electron, 'package.json'))) return { why: 'Electron is not installed' };
   if (!existsSync(path.join(electron, 'path.txt'))) {
     console.log('Fetching Electron, once…');
@@ -41,6 +43,14 @@ const { program, why } = desktop();
 if (program) run(program, ['.', ...process.argv.slice(2)]);
 else {
   console.log(`${why}, so the console is served to your browser instead.`);
-  const data = process.env.BINNACLE_START_DATA ?? path.join(process.env.XDG_DATA_HOME ?? path.join(homedir(), '.local', 'share'), 'binnacle', 'start');
-  run(process.execPath, [path.join(root, 'dist', 'runtime', 'main.js'), 'demo', '--keep', data, ...process.argv.slice(2)]);
+  const data =
+    process.env.BINNACLE_START_DATA ??
+    path.join(process.env.XDG_DATA_HOME ?? path.join(homedir(), '.local', 'share'), 'binnacle', 'start');
+  run(process.execPath, [
+    path.join(root, 'dist', 'runtime', 'main.js'),
+    'demo',
+    '--keep',
+    data,
+    ...process.argv.slice(2),
+  ]);
 }

@@ -45,7 +45,8 @@ const passed = found.numPassedTests + checks.filter((result) => result.ok).lengt
 let failed = found.numFailedTests + checks.filter((result) => !result.ok).length;
 if (tests.status !== 0 && failed === 0) failed = 1; // a suite that could not be loaded, a leaked error
 for (const file of found.testResults ?? []) {
-  for (const one of file.assertionResults) if (one.status === 'pending' || one.status === 'skipped') console.log(`skipped: ${one.fullName}`);
+  for (const one of file.assertionResults)
+    if (one.status === 'pending' || one.status === 'skipped') console.log(`skipped: ${one.fullName}`);
 }
 const skipped = found.numPendingTests > 0 ? `, ${found.numPendingTests} skipped` : '';
 console.log(`${passed} passed, ${failed} failed${skipped}`);

@@ -31,7 +31,11 @@ export const runDemo: LocalActs['demo'] = async ({ keep, say }) => {
     say('Binnacle is running. Open this address; it signs you in once, within ten minutes:');
     say(`  ${await signInAddress(node)}`);
     say(`Its certificate is self-made, so the browser warns once. Fingerprint ${node.fingerprint}`);
-    say(keep ? `Everything is kept in ${data}. Ctrl-C stops it.` : 'Everything is thrown away when you stop it with Ctrl-C.');
+    say(
+      keep
+        ? `Everything is kept in ${data}. Ctrl-C stops it.`
+        : 'Everything is thrown away when you stop it with Ctrl-C.',
+    );
     return await untilStopped(node);
   } finally {
     if (!keep) await rm(data, { recursive: true, force: true });

@@ -33,7 +33,13 @@ const shell: Port = parent;
 
 // ------------------------------------------------------------ the runner
 
-type Waiting = { port: Port | null; early: unknown[]; hear: ((message: unknown) => void)[]; gone: ((why: string) => void)[]; why: string | null };
+type Waiting = {
+  port: Port | null;
+  early: unknown[];
+  hear: ((message: unknown) => void)[];
+  gone: ((why: string) => void)[];
+  why: string | null;
+};
 const runners = new Map<string, Waiting>();
 let runnersAsked = 0;
 
@@ -77,7 +83,11 @@ let node: RunningNode | null = null;
 async function start(told: Extract<FromShell, { type: 'start' }>): Promise<void> {
   try {
     if (!isFounded(told.dataDirectory)) {
-      await found({ data: told.dataDirectory, cluster: `${told.name || machineName()}-lab`, name: told.name || machineName() });
+      await found({
+        data: told.dataDirectory,
+        cluster: `${told.name || machineName()}-lab`,
+        name: told.name || machineName(),
+      });
     }
     node = await startNode({
       data: told.dataDirectory,
@@ -109,8 +119,17 @@ function tellRoles(): void {
 
 function reasonOf(error: unknown): { code: string; sentence: string; next: string } {
   if (error instanceof CannotStart) return { code: error.code, sentence: error.message, next: error.next };
-  if (error instanceof JournalError) return { code: error.code, sentence: error.message, next: 'Delete nothing. Close other Binnacle windows, or run: binnacle doctor.' };
-  return { code: 'internal', sentence: error instanceof Error ? error.message : String(error), next: 'Start Binnacle again; if it stays, look at its log.' };
+  if (error instanceof JournalError)
+    return {
+      code: error.code,
+      sentence: error.message,
+      next: 'Delete nothing. Close other Binnacle windows, or run: binnacle doctor.',
+    };
+  return {
+    code: 'internal',
+    sentence: error instanceof Error ? error.message : String(error),
+    next: 'Start Binnacle again; if it stays, look at its log.',
+  };
 }
 
 shell.on('message', ({ data, ports }) => {

@@ -6,8 +6,9 @@
  * What is older than what is kept cannot be replayed: the console is told so
  * and reads everything anew. Nothing is kept over a restart.
  */
-import type { LiveEvent } from './contract/model.ts';
+
 import { limits } from './contract/limits.ts';
+import type { LiveEvent } from './contract/model.ts';
 
 export type Live = {
   publish(events: LiveEvent[]): void;

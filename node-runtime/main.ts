@@ -4,8 +4,9 @@
  * node). Everything else a command does goes over HTTP like any program, so
  * the node itself is only loaded when it is needed.
  */
-import type { LocalActs } from './io/cli/outside.ts';
+
 import { runCommandLine } from './io/cli/command-line.ts';
+import type { LocalActs } from './io/cli/outside.ts';
 import { programVersion } from './version.ts';
 
 const acts: LocalActs = {

@@ -10,11 +10,11 @@
  * all steps before it (P1). A journal that fails for good stops the node.
  */
 import { randomBytes } from 'node:crypto';
-import type { Entry, StoredEntry, Term } from './contract/facts.ts';
 import { type Refusal, refuse } from './contract/errors.ts';
+import type { Entry, StoredEntry, Term } from './contract/facts.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
-import type { AttemptName, Effect, Event, Order, Reply } from './core/effects.ts';
 import type { Register } from './core/cluster/register.ts';
+import type { AttemptName, Effect, Event, Order, Reply } from './core/effects.ts';
 import { applyEntry, emptyReplicated, loadReplicated, type Replicated } from './core/replicated.ts';
 import { isActive, type NodeState, step, wake } from './core/step.ts';
 import type { Wish } from './core/wishes.ts';
@@ -143,9 +143,10 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     switch (effect.effect) {
       case 'saveSnapshot': {
         // The chain at that index is the newest one: a snapshot is only given out when all of it is committed.
-        void journal.read(effect.index, effect.index, 1).then(
-          ([entry]) => entry && journal.saveSnapshot({ ...effect, chain: entry.chain }),
-        ).catch((error) => (error instanceof DiskFull ? undefined : fail(error)));
+        void journal
+          .read(effect.index, effect.index, 1)
+          .then(([entry]) => entry && journal.saveSnapshot({ ...effect, chain: entry.chain }))
+          .catch((error) => (error instanceof DiskFull ? undefined : fail(error)));
         break;
       }
       case 'fileRuns':

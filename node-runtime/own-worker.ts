@@ -18,8 +18,8 @@ import { attemptText } from './core/step.ts';
 import type { Blobs } from './io/files/blobs.ts';
 import { DiskFull } from './io/journal/errors.ts';
 import type { Journal } from './io/journal/journal.ts';
-import type { AttemptOrder, AttemptReport } from './io/process/orders.ts';
 import type { Runner } from './io/process/connect-runner.ts';
+import type { AttemptOrder, AttemptReport } from './io/process/orders.ts';
 import type { Hands } from './node.ts';
 
 type Known = { name: AttemptName; order: AttemptOrder } & (
@@ -57,10 +57,19 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
     if (revision === null) return null;
     const record = parts.sandboxes().get(sandbox);
     if (!record) return [];
-    return manifestAt(record, revision).map(({ path, hash, executable }) => ({ path, source: parts.blobs.path(hash), executable }));
+    return manifestAt(record, revision).map(({ path, hash, executable }) => ({
+      path,
+      source: parts.blobs.path(hash),
+      executable,
+    }));
   };
 
-  const save = (attempt: string, state: 'saved' | 'running' | 'ended', order: AttemptOrder, of: { sandbox: string; revision: number | null }) => {
+  const save = (
+    attempt: string,
+    state: 'saved' | 'running' | 'ended',
+    order: AttemptOrder,
+    of: { sandbox: string; revision: number | null },
+  ) => {
     const { files: _, ...rest } = order;
     const kept: Kept = { order: rest, ...of, bootId: parts.bootId };
     return journal.saveAttempts([{ attempt, term: order.term, state, text: JSON.stringify(kept) }]);
@@ -69,7 +78,8 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
   function heard(report: AttemptReport): void {
     const one = known.get(report.attempt);
     if (!one || one.state === 'ended') return;
-    if (report.type === 'ended') known.set(report.attempt, { name: one.name, order: one.order, state: 'ended', end: report.end });
+    if (report.type === 'ended')
+      known.set(report.attempt, { name: one.name, order: one.order, state: 'ended', end: report.end });
     else known.set(report.attempt, { name: one.name, order: one.order, state: 'running' });
     if (greeted) tell(report.attempt, report.type === 'started' ? report.at : Date.now());
   }
@@ -115,7 +125,14 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
         const attempts: AttemptKnown[] = [...known.values()].map((one) =>
           one.state === 'ended' ? { ...one.name, state: 'ended', end: one.end } : { ...one.name, state: 'running' },
         );
-        parts.dispatch({ event: 'workerGreeted', node: parts.node, slots: parts.slots, attempts, now: Date.now(), random: Math.random() });
+        parts.dispatch({
+          event: 'workerGreeted',
+          node: parts.node,
+          slots: parts.slots,
+          attempts,
+          now: Date.now(),
+          random: Math.random(),
+        });
       }, parts.onFault);
     },
 
@@ -138,7 +155,11 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
         stopGraceMs: limits.stopGraceMs,
         outputBytesMax: limits.outputBytesMax,
       };
-      known.set(attempt, { name: { run: order.run, task: order.task, number: order.number }, order: made, state: 'saved' });
+      known.set(attempt, {
+        name: { run: order.run, task: order.task, number: order.number },
+        order: made,
+        state: 'saved',
+      });
       save(attempt, 'saved', made, { sandbox: order.sandbox, revision: order.revision }).then(
         () => runner.start(made),
         (error) => {

@@ -33,11 +33,11 @@ import { loadIdentity, saveIdentity } from './io/trust/identity-store.ts';
 import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
 import { makeOwnWorker, type OwnWorker } from './own-worker.ts';
-import { makeHandlers } from './requests/handlers.ts';
-import { summaryOfRun } from './requests/runs.ts';
 import { putExamples } from './requests/examples.ts';
-import { identify } from './requests/people.ts';
+import { makeHandlers } from './requests/handlers.ts';
 import type { Parts } from './requests/parts.ts';
+import { identify } from './requests/people.ts';
+import { summaryOfRun } from './requests/runs.ts';
 import { programVersion } from './version.ts';
 
 export type NodeOptions = {
@@ -81,6 +81,7 @@ export class CannotStart extends Error {
 }
 
 const LOAD_MS = 2_000;
+const RENEW_LOOK_MS = 6 * 3_600_000;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const at = places(options.data);
@@ -96,7 +97,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   try {
     for (const note of journal.opened.notes) log.warn({}, note);
     if (!journal.opened.register) {
-      throw new CannotStart('not_founded', `${options.data} holds no complete node.`, `Make one: binnacle init --data ${options.data} --cluster NAME`);
+      throw new CannotStart(
+        'not_founded',
+        `${options.data} holds no complete node.`,
+        `Make one: binnacle init --data ${options.data} --cluster NAME`,
+      );
     }
     const nodeId: string = JSON.parse(journal.opened.register).node;
     const self = { node: nodeId, name, slots: defaultSlots() };
@@ -104,7 +109,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const uploads = await openUploads(at.uploads, blobs);
     const look = watchLoad(options.data);
     let load: Load = await look();
-    const loading = setInterval(() => look().then((found) => (load = found), () => {}), LOAD_MS);
+    const loading = setInterval(
+      () =>
+        look().then(
+          (found) => (load = found),
+          () => {},
+        ),
+      LOAD_MS,
+    );
     undo.push(() => clearInterval(loading));
 
     let stopped = false;
@@ -154,7 +166,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     live = makeLive(loop.state.replicated.index);
     undo.push(() => loop.stop());
     // The history may lack runs whose filing was cut off by a crash or a full disk.
-    await journal.fileRuns(endedRuns(loop.state.replicated.jobs).map(filed)).catch((error) => log.warn({ err: error }, 'The history could not be completed now.'));
+    await journal
+      .fileRuns(endedRuns(loop.state.replicated.jobs).map(filed))
+      .catch((error) => log.warn({ err: error }, 'The history could not be completed now.'));
 
     let url: string | null = null;
     const parts: Parts = {
@@ -176,7 +190,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       lastUsed: new Map(),
     };
     const handlers = makeHandlers(parts);
-    const shared = { handlers, identify: (shown: Parameters<typeof identify>[1]) => identify(parts, shown), pages: builtPages(), log };
+    const shared = {
+      handlers,
+      identify: (shown: Parameters<typeof identify>[1]) => identify(parts, shown),
+      pages: builtPages(),
+      log,
+    };
 
     const socketDirectory = options.socketDirectory ?? (await freshSocketDirectory(undo));
     const socketPath = socketIn(socketDirectory);
@@ -191,13 +210,39 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       const outside = buildServer({ ...shared, door: { kind: 'public', ...serverCertificate(identity), hosts } });
       const listening = await listenOn(outside, host, port);
       undo.push(() => outside.close());
+      // Addresses change and certificates end; neither may need a restart.
+      const renewing = setInterval(
+        () =>
+          void renew(at.trust, outside).catch((error) =>
+            log.warn({ err: error }, 'The certificate could not be renewed.'),
+          ),
+        RENEW_LOOK_MS,
+      );
+      undo.push(() => clearInterval(renewing));
       url = `https://${shownHost(host)}:${listening.port}`;
     }
-    await writeFile(at.running, JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }), { mode: 0o600 });
+    await writeFile(
+      at.running,
+      JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }),
+      { mode: 0o600 },
+    );
     undo.push(() => rm(at.running, { force: true }));
-    if (options.example) void putExamples(parts, exampleSandbox).catch((error) => log.warn({ err: error }, 'The example sandbox could not be made.'));
+    if (options.example)
+      void putExamples(parts, exampleSandbox).catch((error) =>
+        log.warn({ err: error }, 'The example sandbox could not be made.'),
+      );
     log.info({ id: nodeId, url, socketPath }, 'ready');
-    return { name, url, fingerprint: identity.fingerprint, socketPath, loop, parts, handlers, stopped: ended, stop: () => stop() };
+    return {
+      name,
+      url,
+      fingerprint: identity.fingerprint,
+      socketPath,
+      loop,
+      parts,
+      handlers,
+      stopped: ended,
+      stop: () => stop(),
+    };
   } catch (error) {
     await takeApart().catch(() => {});
     throw error;
@@ -207,11 +252,24 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 async function currentIdentity(trust: string, data: string, name?: string) {
   const saved = await loadIdentity(trust);
   const kept = saved && name ? { ...saved, nodeName: name } : saved;
-  if (!kept) throw new CannotStart('not_founded', `There is no node in ${data}.`, `Make one: binnacle init --data ${data} --cluster NAME`);
+  if (!kept)
+    throw new CannotStart(
+      'not_founded',
+      `There is no node in ${data}.`,
+      `Make one: binnacle init --data ${data} --cluster NAME`,
+    );
   const renewed = await renewIfNeeded(kept, machineHosts(), Date.now());
   const identity = renewed ?? kept;
   if (renewed || identity.nodeName !== saved?.nodeName) await saveIdentity(trust, identity);
   return identity;
+}
+
+async function renew(trust: string, outside: HttpServer): Promise<void> {
+  const kept = await loadIdentity(trust);
+  const renewed = kept && (await renewIfNeeded(kept, machineHosts(), Date.now()));
+  if (!renewed) return;
+  await saveIdentity(trust, renewed);
+  outside.useCertificate(serverCertificate(renewed));
 }
 
 async function listenOn(server: HttpServer, host: string, port: number) {
@@ -219,8 +277,20 @@ async function listenOn(server: HttpServer, host: string, port: number) {
     return await server.listen({ host, port });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'EADDRINUSE' ? 'another program uses it' : code === 'EACCES' ? 'this user may not use it' : code === 'EADDRNOTAVAIL' ? 'this machine has no such address' : String(code);
-    throw new CannotStart('cannot_listen', `${host}:${port} cannot be listened on: ${why}.`, 'Choose another address or port with --listen.', error);
+    const why =
+      code === 'EADDRINUSE'
+        ? 'another program uses it'
+        : code === 'EACCES'
+          ? 'this user may not use it'
+          : code === 'EADDRNOTAVAIL'
+            ? 'this machine has no such address'
+            : String(code);
+    throw new CannotStart(
+      'cannot_listen',
+      `${host}:${port} cannot be listened on: ${why}.`,
+      'Choose another address or port with --listen.',
+      error,
+    );
   }
 }
 
@@ -228,7 +298,12 @@ async function listenOn(server: HttpServer, host: string, port: number) {
 function readListen(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (!match || port > 65_535) throw new CannotStart('cannot_listen', `"${text}" is no address to listen on.`, 'Write HOST:PORT, for example 0.0.0.0:7400.');
+  if (!match || port > 65_535)
+    throw new CannotStart(
+      'cannot_listen',
+      `"${text}" is no address to listen on.`,
+      'Write HOST:PORT, for example 0.0.0.0:7400.',
+    );
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 }
 
@@ -241,14 +316,16 @@ const shownHost = (host: string): string => {
 async function freshSocketDirectory(undo: (() => unknown)[]): Promise<string> {
   if (process.platform === 'win32') return `\\\\.\\pipe\\binnacle-${randomBytes(12).toString('hex')}`;
   const runtime = process.env['XDG_RUNTIME_DIR'];
-  const base = runtime && runtime.length < 60 && existsSync(runtime) ? runtime : tmpdir().length < 60 ? tmpdir() : '/tmp';
+  const base =
+    runtime && runtime.length < 60 && existsSync(runtime) ? runtime : tmpdir().length < 60 ? tmpdir() : '/tmp';
   await mkdir(base, { recursive: true });
   const made = await mkdtemp(path.join(base, 'binnacle-'));
   undo.push(() => rm(made, { recursive: true, force: true }));
   return made;
 }
 
-const socketIn = (directory: string): string => (directory.startsWith('\\\\') ? directory : path.join(directory, 'node.sock'));
+const socketIn = (directory: string): string =>
+  directory.startsWith('\\\\') ? directory : path.join(directory, 'node.sock');
 
 /** The built console: beside the built runtime, or in dist/ when the sources run. */
 function builtPages(): string | null {

@@ -62,7 +62,11 @@ export default {
       'renderer-knows-the-contract-only',
       'The page is a thin client: types, limits and error texts, nothing that runs in the node.',
       { path: '^renderer/' },
-      { path: '^(node-runtime|electron)/', pathNot: ['^node-runtime/contract/(limits|errors)'], dependencyTypesNot: ['type-only'] },
+      {
+        path: '^(node-runtime|electron)/',
+        pathNot: ['^node-runtime/contract/(limits|errors)'],
+        dependencyTypesNot: ['type-only'],
+      },
     ),
     only(
       'kit-knows-nothing-of-ours',
@@ -70,7 +74,12 @@ export default {
       { path: '^renderer/kit/' },
       { path: '^renderer/(parts|views|state|flows|api)' },
     ),
-    only('parts-do-not-use-views', 'Only views let domains meet.', { path: '^renderer/parts/' }, { path: '^renderer/views/' }),
+    only(
+      'parts-do-not-use-views',
+      'Only views let domains meet.',
+      { path: '^renderer/parts/' },
+      { path: '^renderer/views/' },
+    ),
     only(
       'only-state-and-flows-ask-the-node',
       'One way up and one way down: screens show state and begin flows.',
@@ -93,6 +102,10 @@ export default {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     builtInModules: { add: [] },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'svelte', 'node', 'default', 'types'], extensions: ['.ts', '.svelte', '.js', '.mjs'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'svelte', 'node', 'default', 'types'],
+      extensions: ['.ts', '.svelte', '.js', '.mjs'],
+    },
   },
 };

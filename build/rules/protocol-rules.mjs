@@ -27,6 +27,7 @@ for (const rule of built) {
   if (!named(rule, core)) wrong.push(`${rule} is named in no comment of node-runtime/core`);
   if (!named(rule, tests)) wrong.push(`${rule} is named in no test`);
 }
-for (const [, rule] of core.matchAll(/\b(P\d{1,2})\b/g)) if (!rules.has(rule)) wrong.push(`the core names ${rule}, which PROTOCOL.md does not have`);
+for (const [, rule] of core.matchAll(/\b(P\d{1,2})\b/g))
+  if (!rules.has(rule)) wrong.push(`the core names ${rule}, which PROTOCOL.md does not have`);
 console.log(wrong.length === 0 ? `${built.length} rules are named in core and tests` : wrong.join('\n'));
 process.exit(wrong.length === 0 ? 0 : 1);

@@ -90,7 +90,12 @@ export type Fact =
   | { kind: 'sandboxRemoved'; name: string }
   | { kind: 'filesChanged'; sandbox: string; changes: FileChange[] }
   /** A change in the directory of a local sandbox, made there already: for the audit and for consoles. */
-  | { kind: 'localFilesChanged'; sandbox: string; act: 'write' | 'folder' | 'remove' | 'move' | 'copy' | 'restore'; paths: string[] }
+  | {
+      kind: 'localFilesChanged';
+      sandbox: string;
+      act: 'write' | 'folder' | 'remove' | 'move' | 'copy' | 'restore';
+      paths: string[];
+    }
   // runs
   | {
       kind: 'runLaunched';

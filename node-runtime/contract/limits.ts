@@ -18,7 +18,8 @@ export const limits = {
   zipBytesMax: 8 * 1024 ** 3,
 
   // HTTP
-  jsonBodyBytesMax: 1024 ** 2,
+  /** Room for the text of the largest job file, escaped. */
+  jsonBodyBytesMax: 3 * 1024 ** 2,
   chunkBytesMax: 8 * 1024 ** 2,
   uploadsOpenMax: 200,
   uploadIdleMs: 24 * 3_600_000,

@@ -360,7 +360,10 @@ export const routes = {
       state: z
         .string()
         .max(200)
-        .regex(new RegExp(`^(${anyState})(,(${anyState}))*$`), `one or more of ${m.RunState.options.join(', ')}; comma between`)
+        .regex(
+          new RegExp(`^(${anyState})(,(${anyState}))*$`),
+          `one or more of ${m.RunState.options.join(', ')}; comma between`,
+        )
         .optional()
         .meta({ description: 'one or more states, comma between' }),
       sandbox: z.string().max(64).optional(),

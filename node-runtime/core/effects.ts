@@ -6,8 +6,9 @@
  * always: save, then send, then answer, then start. An effect that depends on
  * a committed entry is only given out once it is committed.
  */
-import type { AttemptEnd, Entry, TaskPlan, Term } from '../contract/facts.ts';
+
 import type { Refusal } from '../contract/errors.ts';
+import type { AttemptEnd, Entry, TaskPlan, Term } from '../contract/facts.ts';
 import type { LiveEvent, Run } from '../contract/model.ts';
 import type { Register } from './cluster/register.ts';
 import type { Wish } from './wishes.ts';

@@ -7,11 +7,11 @@
  */
 import type { Entry } from '../contract/facts.ts';
 import type { Happening } from '../contract/model.ts';
-import { jobHappening } from './jobs/happening.ts';
-import type { Replicated } from './replicated.ts';
 import { termText } from './cluster/terms.ts';
+import { jobHappening } from './jobs/happening.ts';
+import type { Jobs } from './jobs/jobs.ts';
 
-export function happeningOf(state: Replicated, entry: Entry): Happening | null {
+export function happeningOf(jobs: Jobs, entry: Entry): Happening | null {
   const told = (tone: Happening['tone'], text: string, subject?: string): Happening => ({
     position: entry.index,
     at: new Date(entry.at).toISOString(),
@@ -43,7 +43,7 @@ export function happeningOf(state: Replicated, entry: Entry): Happening | null {
         ? told('info', `Token ${fact.label} (${fact.role}) made by ${who}`, fact.label)
         : null;
     default:
-      return jobHappening(state.jobs, entry);
+      return jobHappening(jobs, entry);
   }
 }
 

@@ -71,7 +71,7 @@ export function applyEntry(state: Replicated, entry: Entry): Touched {
   applyToKeys(state.keys, entry);
   state.index = entry.index;
   state.term = entry.term;
-  const happening = happeningOf(state, entry);
+  const happening = happeningOf(state.jobs, entry);
   if (happening) {
     state.happened.push(happening);
     if (state.happened.length > HAPPENINGS_KEPT) state.happened.shift();

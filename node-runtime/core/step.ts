@@ -10,19 +10,20 @@
  * Promise: no answer, start or event leaves before its entry is committed.
  * Rules: P1, P9, P12, P13, P14, P35, P36 (parts that one node can break).
  */
-import type { Entry, Fact, Term } from '../contract/facts.ts';
+
 import { refuse } from '../contract/errors.ts';
+import type { Entry, Fact, Term } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import { answerTo } from './answers.ts';
+import { voterText } from './cluster/charter.ts';
 import { ask, type Controller, type ControllerStep, giveUp, registerSaved } from './cluster/controller.ts';
 import { type Register, voterOf } from './cluster/register.ts';
-import { voterText } from './cluster/charter.ts';
 import type { Asked, AttemptName, Effect, Event, Order, Reply } from './effects.ts';
 import * as jobs from './jobs/jobs.ts';
 import { committedUpTo, type Held, hold, release } from './journal/commit.ts';
 import { eventsOf } from './live-events.ts';
-import { answerOf, applyToKeys } from './routing/keys.ts';
 import { applyEntry, type Replicated, saveReplicated } from './replicated.ts';
+import { answerOf, applyToKeys } from './routing/keys.ts';
 import { decide } from './wishes.ts';
 
 export type NodeState = {

@@ -8,8 +8,9 @@
  * A wish is already checked for shape and rights by the HTTP shell; here it is
  * checked against the state.
  */
-import type { Fact, FileChange, Plan } from '../contract/facts.ts';
+
 import type { Refusal } from '../contract/errors.ts';
+import type { Fact, FileChange, Plan } from '../contract/facts.ts';
 import type { Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
 import * as jobs from './jobs/jobs.ts';
@@ -20,7 +21,7 @@ export type FileGuard = { path: string; ifMatch?: string; ifAbsent?: boolean };
 
 export type Wish =
   | { wish: 'createUser'; name: string; role: Role; passwordHash: string }
-  | { wish: 'changeUser'; name: string; role?: Role; passwordHash?: string }
+  | { wish: 'changeUser'; name: string; role?: Role; passwordHash?: string; keepSession?: string }
   | { wish: 'removeUser'; name: string }
   | {
       wish: 'createToken';

@@ -5,6 +5,7 @@
  * Words for people are made here from the state; nothing is remembered.
  */
 import { refuse } from '../contract/errors.ts';
+import { jobFileJsonSchema } from '../contract/job-file.ts';
 import type { Cluster, Node } from '../contract/model.ts';
 import { termText } from '../core/cluster/terms.ts';
 import { countsOf } from '../core/jobs/jobs.ts';
@@ -14,7 +15,6 @@ import { openapiText } from '../io/http/openapi.ts';
 import { eventStream } from '../io/http/sse.ts';
 import { platformText } from '../io/machine/machine.ts';
 import type { Figures } from '../io/machine/metrics.ts';
-import { jobFileJsonSchema } from '../contract/job-file.ts';
 import type { Parts } from './parts.ts';
 
 type ClusterRoutes = 'healthz' | 'readyz' | 'metrics' | 'openapi' | 'jobFileSchema' | 'cluster' | 'nodes' | 'events';
@@ -33,14 +33,22 @@ function waitsFor(parts: Parts): Cluster['waitsFor'] {
   const { controller } = parts.loop.state;
   const since = new Date(parts.startedAt).toISOString();
   if (controller.phase === 'waiting') {
-    return [{ what: controller.why, next: 'Bring that node back, or restore this one.', since: new Date(controller.since).toISOString() }];
+    return [
+      {
+        what: controller.why,
+        next: 'Bring that node back, or restore this one.',
+        since: new Date(controller.since).toISOString(),
+      },
+    ];
   }
   if (controller.phase === 'idle' && controller.why === 'disk_full') {
     return [{ what: `space on the disk of ${parts.name}`, next: 'Free some space; work goes on by itself.', since }];
   }
   const free = parts.load().diskFreeBytes;
   if (free > 0 && free < DISK_LOW_BYTES) {
-    return [{ what: `more space on the disk of ${parts.name} soon`, next: 'Free some space before it is full.', since }];
+    return [
+      { what: `more space on the disk of ${parts.name} soon`, next: 'Free some space before it is full.', since },
+    ];
   }
   return [];
 }
@@ -101,14 +109,19 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
   return {
     healthz: () => ({ body: 'ok\n' }),
 
-    readyz: () => 
-      loop.state.controller.phase === 'active' ? { body: 'ready\n' } : refuse('starting', `${parts.name} is not active: ${stateOf(loop.state)}.`),
+    readyz: () =>
+      loop.state.controller.phase === 'active'
+        ? { body: 'ready\n' }
+        : refuse('starting', `${parts.name} is not active: ${stateOf(loop.state)}.`),
 
     async metrics() {
       return { body: await parts.metrics.text(await figures(parts)) };
     },
 
-    openapi: () => ({ body: openapiText(parts.version), headers: { 'content-type': 'application/json; charset=utf-8' } }),
+    openapi: () => ({
+      body: openapiText(parts.version),
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+    }),
 
     jobFileSchema: () => ({
       body: JSON.stringify(jobFileJsonSchema(), null, 2),
@@ -127,7 +140,13 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
           return {
             id: state.cluster!.id,
             name: state.cluster!.name,
-            thisNode: { id: now.self.node, name: parts.name, roles: roles(), version: parts.version, startedAt: new Date(parts.startedAt).toISOString() },
+            thisNode: {
+              id: now.self.node,
+              name: parts.name,
+              roles: roles(),
+              version: parts.version,
+              startedAt: new Date(parts.startedAt).toISOString(),
+            },
             state: stateOf(now),
             term: state.term ? termText(state.term) : '',
             active: stateOf(now) === 'working' ? active : null,

@@ -3,10 +3,10 @@
  * same wishes a person's requests become.
  */
 import { Readable } from 'node:stream';
-import type { exampleSandbox } from '../examples.ts';
 import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
-import { keptFiles } from './kept-files.ts';
+import type { exampleSandbox } from '../examples.ts';
 import type { Loop } from '../node.ts';
+import { keptFiles } from './kept-files.ts';
 import type { Parts } from './parts.ts';
 
 const POLL_MS = 50;
@@ -31,7 +31,11 @@ export async function putExamples(parts: Parts, example: typeof exampleSandbox):
   const record = sandboxNamed(loop.state.replicated.sandboxes, name);
   if ('code' in record) throw new Error(record.detail);
   const files = keptFiles(parts, record);
-  const asking = { caller: { by: 'node', name: 'node', role: 'admin', kind: 'desktop' }, key: null, requestHash: '' } as const;
+  const asking = {
+    caller: { by: 'node', name: 'node', role: 'admin', kind: 'desktop' },
+    key: null,
+    requestHash: '',
+  } as const;
   for (const { path, text, executable } of example.files) {
     const done = await files.write(asking, path, Readable.from([Buffer.from(text)]), { executable });
     if ('code' in done) throw new Error(done.detail);

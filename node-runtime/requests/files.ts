@@ -8,9 +8,9 @@
 import type { Readable } from 'node:stream';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { Entry, FileVersion, TrashItem } from '../contract/model.ts';
+import type { RouteName } from '../contract/routes.ts';
 import type { ZipItem } from '../io/files/zip.ts';
 import type { Asked } from '../io/http/asked.ts';
-import type { RouteName } from '../contract/routes.ts';
 
 /** Who asks, with which key: what a change needs to be journaled. */
 export type Asking = Pick<Asked<RouteName>, 'caller' | 'key' | 'requestHash'>;

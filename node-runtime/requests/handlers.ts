@@ -20,14 +20,17 @@ export function makeHandlers(parts: Parts): Handlers {
   };
   const guarded = Object.entries(handlers).map(([name, handle]) => {
     const act = handle as (asked: unknown) => unknown;
-    return [name, async (asked: unknown) => {
-      try {
-        return await act(asked);
-      } catch (error) {
-        if (!isDiskFull(error)) throw error;
-        return refuse('disk_full', `The disk of ${parts.name} is full.`);
-      }
-    }];
+    return [
+      name,
+      async (asked: unknown) => {
+        try {
+          return await act(asked);
+        } catch (error) {
+          if (!isDiskFull(error)) throw error;
+          return refuse('disk_full', `The disk of ${parts.name} is full.`);
+        }
+      },
+    ];
   });
   return Object.fromEntries(guarded);
 }

@@ -6,15 +6,18 @@ import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { fileAt } from '../core/sandboxes/listing.ts';
 import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
-import type { Parts } from './parts.ts';
 import { localFolder } from './local-sandboxes.ts';
+import type { Parts } from './parts.ts';
 
 export type JobSource = { text: string; executable: boolean; revision: number | null };
 
 export async function readJobSource(parts: Parts, sandbox: string, path: string): Promise<JobSource | Refusal> {
   const record = await parts.loop.read((state) => sandboxNamed(state.sandboxes, sandbox));
   if ('code' in record) return record;
-  const tooLarge = refuse('not_launchable', `${path} is larger than a job file may be (${limits.jobFileBytesMax} bytes).`);
+  const tooLarge = refuse(
+    'not_launchable',
+    `${path} is larger than a job file may be (${limits.jobFileBytesMax} bytes).`,
+  );
   if (record.storage === 'local') {
     const folder = await localFolder(record);
     if ('code' in folder) return folder;

@@ -6,8 +6,9 @@
  * then one wish. Until that is committed nobody sees the file; after it
  * everybody does, whole.
  */
-import type { FileChange, JobCheck } from '../contract/facts.ts';
+
 import { type Refusal, refuse } from '../contract/errors.ts';
+import type { FileChange, JobCheck } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Entry } from '../contract/model.ts';
 import { keptEtag } from '../core/sandboxes/etags.ts';
@@ -27,8 +28,18 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
   const { blobs, uploads, loop } = parts;
   const sandbox = record.name;
 
-  async function change(asking: Asking, changes: FileChange[], guard?: Guard & { path: string }, content = ''): Promise<Entry | null | Refusal> {
-    const reply = await wish(parts, asking, { wish: 'changeFiles', sandbox, changes, ...(guard ? { guard } : {}) }, content);
+  async function change(
+    asking: Asking,
+    changes: FileChange[],
+    guard?: Guard & { path: string },
+    content = '',
+  ): Promise<Entry | null | Refusal> {
+    const reply = await wish(
+      parts,
+      asking,
+      { wish: 'changeFiles', sandbox, changes, ...(guard ? { guard } : {}) },
+      content,
+    );
     return 'code' in reply ? reply : (reply.body as Entry | null);
   }
   const changed = async (asking: Asking, changes: FileChange[]) => (await change(asking, changes)) as Entry | Refusal;
@@ -77,7 +88,11 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
       if (isRefusal(file)) return file;
       const lack = await blobs.lackOf(file);
       if (lack) return lack;
-      return { bytes: file.bytes, etag: keptEtag(file.version, file.hash), stream: (range) => blobs.read(file.hash, range) };
+      return {
+        bytes: file.bytes,
+        etag: keptEtag(file.version, file.hash),
+        stream: (range) => blobs.read(file.hash, range),
+      };
     },
 
     async write(asking, path, source, guard) {

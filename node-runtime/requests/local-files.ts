@@ -5,8 +5,9 @@
  * for the audit and so that other consoles see it. What checking found in a
  * job file is remembered by its etag, so listing a folder reads each only once.
  */
-import type { Fact } from '../contract/facts.ts';
+
 import { type Refusal, refuse } from '../contract/errors.ts';
+import type { Fact } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Entry, JobCheck } from '../contract/model.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
@@ -40,7 +41,12 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
   }
 
   /** Tells the journal what was done. The directory has it already, so a refusal there changes nothing. */
-  async function told<T extends Entry | null>(asking: Asking, act: Act, paths: string[], done: T | Refusal): Promise<T | Refusal> {
+  async function told<T extends Entry | null>(
+    asking: Asking,
+    act: Act,
+    paths: string[],
+    done: T | Refusal,
+  ): Promise<T | Refusal> {
     if (isRefusal(done)) return done;
     await parts.loop.ask(asking.caller.by, null, { wish: 'noteLocalChange', sandbox: record.name, act, paths });
     return (done === null ? done : await withCheck(done)) as T;
@@ -63,19 +69,28 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
       return 'code' in file ? file : { bytes: file.bytes, etag: file.etag, stream: (range) => file.stream(range) };
     },
     async write(asking, path, source, guard) {
-      return told(asking, 'write', [path], await folder.write(path, source, { bytesMax: limits.fileBytesMax, ...guard }));
+      return told(
+        asking,
+        'write',
+        [path],
+        await folder.write(path, source, { bytesMax: limits.fileBytesMax, ...guard }),
+      );
     },
     async completeUpload(asking, upload) {
       let path = '';
-      const done = await parts.uploads.completeInto(upload, { sandbox: record.name, by: asking.caller.by }, (source, ask) => {
-        path = ask.path;
-        return folder.write(ask.path, source, {
-          bytesMax: limits.fileBytesMax,
-          ...(ask.ifMatch === undefined ? {} : { ifMatch: ask.ifMatch }),
-          ...(ask.ifAbsent === undefined ? {} : { ifAbsent: ask.ifAbsent }),
-          ...(ask.executable === undefined ? {} : { executable: ask.executable }),
-        });
-      });
+      const done = await parts.uploads.completeInto(
+        upload,
+        { sandbox: record.name, by: asking.caller.by },
+        (source, ask) => {
+          path = ask.path;
+          return folder.write(ask.path, source, {
+            bytesMax: limits.fileBytesMax,
+            ...(ask.ifMatch === undefined ? {} : { ifMatch: ask.ifMatch }),
+            ...(ask.ifAbsent === undefined ? {} : { ifAbsent: ask.ifAbsent }),
+            ...(ask.executable === undefined ? {} : { executable: ask.executable }),
+          });
+        },
+      );
       return told(asking, 'write', [path], done);
     },
     async remove(asking, path) {

@@ -3,15 +3,15 @@
  * put together once by `running-node.ts`.
  */
 import type { Refusal } from '../contract/errors.ts';
-import type { Load } from '../io/machine/machine.ts';
-import type { Metrics } from '../io/machine/metrics.ts';
+import type { RouteName } from '../contract/routes.ts';
+import type { Reply as CoreReply } from '../core/effects.ts';
+import type { Wish } from '../core/wishes.ts';
 import type { Blobs } from '../io/files/blobs.ts';
 import type { Uploads } from '../io/files/uploads.ts';
 import type { Asked, Log, Reply } from '../io/http/asked.ts';
 import type { Journal } from '../io/journal/journal.ts';
-import type { RouteName } from '../contract/routes.ts';
-import type { Reply as CoreReply } from '../core/effects.ts';
-import type { Wish } from '../core/wishes.ts';
+import type { Load } from '../io/machine/machine.ts';
+import type { Metrics } from '../io/machine/metrics.ts';
 import type { Live } from '../live.ts';
 import type { Loop } from '../node.ts';
 

@@ -16,9 +16,18 @@ import { makeToken, parseToken } from '../io/trust/tokens.ts';
 import { isRefusal, type Parts, replied, wish } from './parts.ts';
 
 type PeopleRoutes =
-  | 'signIn' | 'signInByLink' | 'session' | 'signOut' | 'signInLink'
-  | 'users' | 'userCreate' | 'userChange' | 'userRemove'
-  | 'tokens' | 'tokenCreate' | 'tokenRemove';
+  | 'signIn'
+  | 'signInByLink'
+  | 'session'
+  | 'signOut'
+  | 'signInLink'
+  | 'users'
+  | 'userCreate'
+  | 'userChange'
+  | 'userRemove'
+  | 'tokens'
+  | 'tokenCreate'
+  | 'tokenRemove';
 
 const newId = (): string => randomBytes(6).toString('hex');
 
@@ -26,7 +35,10 @@ const newId = (): string => randomBytes(6).toString('hex');
 export function identify(parts: Parts, shown: Shown): Caller | Refusal {
   const secret = parseToken(shown.bearer ?? shown.session ?? '');
   const use = shown.bearer === undefined ? 'session' : 'token';
-  if (!secret) return use === 'token' ? refuse('token_invalid', 'This is not a token.') : refuse('sign_in_needed', 'This session has ended.');
+  if (!secret)
+    return use === 'token'
+      ? refuse('token_invalid', 'This is not a token.')
+      : refuse('sign_in_needed', 'This session has ended.');
   const found = credentialOf(parts.loop.state.replicated.access, secret.hash, use, Date.now());
   if ('code' in found) return found;
   parts.lastUsed.set(found.id, Date.now());
@@ -44,7 +56,15 @@ export async function makeSignInLink(
   const { secret, hash } = makeToken(id);
   const expiresAt = Date.now() + limits.signInLinkMs;
   const label = by.kind === 'desktop' ? 'this computer' : by.name;
-  const made = await parts.loop.ask(by.by, null, { wish: 'createToken', id, use: 'link', label, role, hash, expiresAt });
+  const made = await parts.loop.ask(by.by, null, {
+    wish: 'createToken',
+    id,
+    use: 'link',
+    label,
+    role,
+    hash,
+    expiresAt,
+  });
   return 'code' in made ? made : { code: secret, expiresAt: new Date(expiresAt).toISOString() };
 }
 
@@ -56,9 +76,21 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
     const id = newId();
     const { secret, hash } = makeToken(id);
     const expiresAt = Date.now() + limits.sessionMs;
-    const made = await loop.ask(`user:${name}`, null, { wish: 'createToken', id, use: 'session', label: name, role, user: name, hash, expiresAt });
+    const made = await loop.ask(`user:${name}`, null, {
+      wish: 'createToken',
+      id,
+      use: 'session',
+      label: name,
+      role,
+      user: name,
+      hash,
+      expiresAt,
+    });
     if ('code' in made) return made;
-    return { body: sessionOf({ by: `user:${name}`, name, role, kind: 'person', expiresAt }), setSession: { code: secret, expiresAt } };
+    return {
+      body: sessionOf({ by: `user:${name}`, name, role, kind: 'person', expiresAt }),
+      setSession: { code: secret, expiresAt },
+    };
   }
 
   return {
@@ -113,7 +145,13 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const { role, password } = asked.body;
       const passwordHash = password === undefined ? undefined : await hashPassword(password);
       if (isRefusal(passwordHash)) return passwordHash;
-      const change = { ...(role ? { role } : {}), ...(passwordHash ? { passwordHash } : {}) };
+      // A new password ends the sessions of that person, but not the one it was changed from.
+      const own = asked.caller.by === `user:${asked.params.user}` ? asked.caller.credential : undefined;
+      const change = {
+        ...(role ? { role } : {}),
+        ...(passwordHash ? { passwordHash } : {}),
+        ...(own ? { keepSession: own } : {}),
+      };
       return replied(await wish(parts, asked, { wish: 'changeUser', name: asked.params.user, ...change }));
     },
 
@@ -125,15 +163,28 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const tokens = await loop.read((state) => tokenViews(state.access));
       const seen = (id: string) => parts.lastUsed.get(id);
       return {
-        body: { tokens: tokens.map((one) => (seen(one.id) ? { ...one, lastUsedAt: new Date(seen(one.id)!).toISOString() } : one)) },
+        body: {
+          tokens: tokens.map((one) =>
+            seen(one.id) ? { ...one, lastUsedAt: new Date(seen(one.id)!).toISOString() } : one,
+          ),
+        },
       };
     },
 
     async tokenCreate({ caller, body }) {
       const id = newId();
       const { secret, hash } = makeToken(id);
-      const expiry = body.expiresInDays === undefined ? {} : { expiresAt: Date.now() + body.expiresInDays * 86_400_000 };
-      const made = await loop.ask(caller.by, null, { wish: 'createToken', id, use: 'token', label: body.label ?? '', role: body.role, hash, ...expiry });
+      const expiry =
+        body.expiresInDays === undefined ? {} : { expiresAt: Date.now() + body.expiresInDays * 86_400_000 };
+      const made = await loop.ask(caller.by, null, {
+        wish: 'createToken',
+        id,
+        use: 'token',
+        label: body.label ?? '',
+        role: body.role,
+        hash,
+        ...expiry,
+      });
       if ('code' in made) return made;
       return { status: 201, body: { ...(made.body as object), secret } as never };
     },

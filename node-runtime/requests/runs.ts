@@ -6,17 +6,17 @@
  * is not ended comes from the core's state, older runs from the history.
  */
 import { Readable } from 'node:stream';
-import { refuse, type Refusal } from '../contract/errors.ts';
+import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { LaunchForm, Run, RunState, RunSummary } from '../contract/model.ts';
-import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
-import { launchFormOf } from '../core/jobs/launch-form.ts';
-import { planOf, planOfScript } from '../core/jobs/plan.ts';
 import { runOf, summaries } from '../core/jobs/jobs.ts';
+import { launchFormOf } from '../core/jobs/launch-form.ts';
+import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
+import { planOf, planOfScript } from '../core/jobs/plan.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import { checkJobText, isJobPath } from '../io/files/job-text.ts';
-import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import type { Asked, Handlers } from '../io/http/asked.ts';
+import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { readJobSource } from './job-source.ts';
 import { isRefusal, keyOf, type Parts, replied, wish } from './parts.ts';
 
@@ -46,8 +46,14 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
     const source = await readJobSource(parts, sandbox, path);
     if ('code' in source) return source;
     const { check, job } = checkJobText(path, source.text);
-    if (!isJobPath(path) && !source.text.startsWith('#!')) return refuse('not_launchable', `${path} is neither a job file nor a script.`);
-    if (!check.ok) return refuse('job_file_wrong', `${path} has ${check.problems.length === 1 ? 'a mistake' : `${check.problems.length} mistakes`}.`, check.problems);
+    if (!isJobPath(path) && !source.text.startsWith('#!'))
+      return refuse('not_launchable', `${path} is neither a job file nor a script.`);
+    if (!check.ok)
+      return refuse(
+        'job_file_wrong',
+        `${path} has ${check.problems.length === 1 ? 'a mistake' : `${check.problems.length} mistakes`}.`,
+        check.problems,
+      );
     const plan = job ? planOf(job, path) : planOfScript(path, source.text.split('\n', 1)[0] ?? '', source.executable);
     return { source, job, plan, fields: job ? fieldsOf(job) : [], open: job === null };
   }
@@ -59,7 +65,18 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       const prepared = await prepare(params.sandbox, query.path);
       if ('code' in prepared) return prepared;
       const { job, plan, fields } = prepared;
-      const form = await loop.read((state): LaunchForm => launchFormOf(state.jobs, { sandbox: params.sandbox, path: query.path, job, plan, fields, workers: workersOf(parts), today: today() }));
+      const form = await loop.read(
+        (state): LaunchForm =>
+          launchFormOf(state.jobs, {
+            sandbox: params.sandbox,
+            path: query.path,
+            job,
+            plan,
+            fields,
+            workers: workersOf(parts),
+            today: today(),
+          }),
+      );
       return { body: form };
     },
 
@@ -74,7 +91,14 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       const values = bindParameters(prepared.fields, parameters ?? {}, { today: today(), open: prepared.open });
       if ('code' in values) return values;
       const { revision } = prepared.source;
-      const launch = { wish: 'launch', sandbox, path, parameters: values.values, plan: prepared.plan, ...(revision === null ? {} : { revision }) } as const;
+      const launch = {
+        wish: 'launch',
+        sandbox,
+        path,
+        parameters: values.values,
+        plan: prepared.plan,
+        ...(revision === null ? {} : { revision }),
+      } as const;
       return replied(await wish(parts, asked, launch));
     },
 
@@ -89,7 +113,8 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
 
     async cancel(asked) {
       const known = await loop.read((state) => runOf(state.jobs, asked.params.run) !== null);
-      if (!known && (await journal.filedRun(asked.params.run))) return refuse('run_ended', `Run ${asked.params.run} has ended.`);
+      if (!known && (await journal.filedRun(asked.params.run)))
+        return refuse('run_ended', `Run ${asked.params.run} has ended.`);
       return replied(await wish(parts, asked, { wish: 'cancel', run: asked.params.run }));
     },
 
@@ -119,7 +144,11 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       if (isRefusal(attempt)) return attempt;
       const { offset = 0 } = asked.query;
       const times = await readTimes(parts.data, attempt.name);
-      return { body: { times: times.filter((one) => one.offset >= offset).map((one) => ({ offset: one.offset, at: one.atMs })) } };
+      return {
+        body: {
+          times: times.filter((one) => one.offset >= offset).map((one) => ({ offset: one.offset, at: one.atMs })),
+        },
+      };
     },
   };
 }
@@ -141,8 +170,13 @@ async function attemptOf(
   if (isRefusal(run)) return run;
   const task = run.tasks.find((one) => one.id === params.task);
   if (!task) return refuse('task_unknown', `Run ${run.id} has no task ${params.task}.`);
-  const attempt = query.attempt === undefined ? task.attempts.at(-1) : task.attempts.find((one) => one.number === query.attempt);
-  if (!attempt) return refuse('log_unknown', `Task ${task.id} of run ${run.id} has ${query.attempt ? `no attempt ${query.attempt}` : 'not been started'}.`);
+  const attempt =
+    query.attempt === undefined ? task.attempts.at(-1) : task.attempts.find((one) => one.number === query.attempt);
+  if (!attempt)
+    return refuse(
+      'log_unknown',
+      `Task ${task.id} of run ${run.id} has ${query.attempt ? `no attempt ${query.attempt}` : 'not been started'}.`,
+    );
   return { name: `${run.id}.${task.id}.${attempt.number}`, number: attempt.number, state: attempt.state };
 }
 
@@ -172,7 +206,9 @@ async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ 
     ...(before ? { before } : {}),
   };
   // Of what the history gives some are in memory too and fall out: ask for as many more.
-  const filed = (await parts.journal.filedRuns({ ...filter, limit: filter.limit + Math.min(known.size, limits.runsEndedInMemory) }))
+  const filed = (
+    await parts.journal.filedRuns({ ...filter, limit: filter.limit + Math.min(known.size, limits.runsEndedInMemory) })
+  )
     .map((one): RunSummary => JSON.parse(one))
     .filter((run) => !known.has(run.id) && fits(run));
   const all = [...living.filter(fits), ...filed].sort(newestFirst);

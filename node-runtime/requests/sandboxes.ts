@@ -9,13 +9,13 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { Sandbox } from '../contract/model.ts';
-import { sandboxNamed, sandboxView, type SandboxRecord } from '../core/sandboxes/sandboxes.ts';
 import { checkPath } from '../core/sandboxes/paths.ts';
+import { type SandboxRecord, sandboxNamed, sandboxView } from '../core/sandboxes/sandboxes.ts';
+import { places } from '../founding.ts';
 import { disposition, fileHeaders } from '../io/files/media.ts';
 import { zipItems, zipStream } from '../io/files/zip.ts';
-import type { Handlers } from '../io/http/asked.ts';
 import { matches } from '../io/http/answers.ts';
-import { places } from '../founding.ts';
+import type { Handlers } from '../io/http/asked.ts';
 import { type Files, type Guard, readRange } from './files.ts';
 import { keptFiles } from './kept-files.ts';
 import { localFiles } from './local-files.ts';
@@ -23,17 +23,35 @@ import { checkDirectory, localFolder } from './local-sandboxes.ts';
 import { isRefusal, type Parts, replied, wish } from './parts.ts';
 
 type SandboxRoutes =
-  | 'sandboxes' | 'sandboxCreate' | 'sandbox' | 'sandboxRemove'
-  | 'entries' | 'search' | 'fileRead' | 'fileWrite' | 'fileRemove' | 'folderCreate' | 'move' | 'copy'
-  | 'versions' | 'restore' | 'trash' | 'zip'
-  | 'uploadCreate' | 'upload' | 'uploadChunk' | 'uploadComplete' | 'uploadCancel';
+  | 'sandboxes'
+  | 'sandboxCreate'
+  | 'sandbox'
+  | 'sandboxRemove'
+  | 'entries'
+  | 'search'
+  | 'fileRead'
+  | 'fileWrite'
+  | 'fileRemove'
+  | 'folderCreate'
+  | 'move'
+  | 'copy'
+  | 'versions'
+  | 'restore'
+  | 'trash'
+  | 'zip'
+  | 'uploadCreate'
+  | 'upload'
+  | 'uploadChunk'
+  | 'uploadComplete'
+  | 'uploadCancel';
 
 const SEARCH_MAX = 200;
 
 export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   const { loop, uploads } = parts;
 
-  const recordOf = (name: string): Promise<SandboxRecord | Refusal> => loop.read((state) => sandboxNamed(state.sandboxes, name));
+  const recordOf = (name: string): Promise<SandboxRecord | Refusal> =>
+    loop.read((state) => sandboxNamed(state.sandboxes, name));
 
   async function filesOf(name: string): Promise<Files | Refusal> {
     const record = await recordOf(name);
@@ -42,7 +60,11 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   }
 
   /** Runs `act` on the files of a sandbox and gives what it gives as the body. */
-  async function on<T>(sandbox: string, act: (files: Files) => Promise<T | Refusal>, status: 200 | 201 = 200): Promise<Refusal | { status: 200 | 201; body: T }> {
+  async function on<T>(
+    sandbox: string,
+    act: (files: Files) => Promise<T | Refusal>,
+    status: 200 | 201 = 200,
+  ): Promise<Refusal | { status: 200 | 201; body: T }> {
     const files = await filesOf(sandbox);
     if (isRefusal(files)) return files;
     const body = await act(files);
@@ -64,8 +86,10 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
 
     async sandboxCreate(asked) {
       const { name, kind, description = '', directory } = asked.body;
-      if (kind === 'partitioned') return refuse('sandbox_kind', 'A partitioned sandbox needs several nodes; this cluster has one.');
-      if (kind === 'shared') return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'kept', description }));
+      if (kind === 'partitioned')
+        return refuse('sandbox_kind', 'A partitioned sandbox needs several nodes; this cluster has one.');
+      if (kind === 'shared')
+        return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'kept', description }));
       if (directory !== undefined && asked.caller.role !== 'admin') {
         return refuse('role_missing', 'Only an administrator may open a directory of the node as a sandbox.');
       }
@@ -96,14 +120,22 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       if (isRefusal(files)) return files;
       const file = await files.open(params.path, query.version);
       if (isRefusal(file)) return file;
-      const headers = { ...fileHeaders(params.path, query.download === '1'), etag: file.etag, 'accept-ranges': 'bytes', 'cache-control': 'private, no-cache' };
+      const headers = {
+        ...fileHeaders(params.path, query.download === '1'),
+        etag: file.etag,
+        'accept-ranges': 'bytes',
+        'cache-control': 'private, no-cache',
+      };
       if (matches(given.ifNoneMatch, file.etag)) return { status: 304, headers };
       const range = readRange(given.range, file.bytes);
       if (isRefusal(range)) return range;
       if (head) return { headers: { ...headers, 'content-length': String(file.bytes) } };
       if (!range) return { headers: { ...headers, 'content-length': String(file.bytes) }, body: file.stream() };
       const { start, end } = range;
-      const part = { 'content-range': `bytes ${start}-${end}/${file.bytes}`, 'content-length': String(end - start + 1) };
+      const part = {
+        'content-range': `bytes ${start}-${end}/${file.bytes}`,
+        'content-length': String(end - start + 1),
+      };
       return { status: 206, headers: { ...headers, ...part }, body: file.stream(range) };
     },
 
@@ -146,7 +178,10 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       const items = await zipItems(found);
       if (isRefusal(items)) return items;
       const name = `${query.path === '' ? params.sandbox : path.posix.basename(query.path)}.zip`;
-      return { headers: { 'content-type': 'application/zip', 'content-disposition': disposition('attachment', name) }, body: zipStream(items) };
+      return {
+        headers: { 'content-type': 'application/zip', 'content-disposition': disposition('attachment', name) },
+        body: zipStream(items),
+      };
     },
 
     async uploadCreate({ params, body, caller }) {
@@ -162,10 +197,16 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       return isRefusal(upload) ? upload : { body: upload };
     },
     async uploadChunk({ params, query, body, caller }) {
-      const upload = await uploads.append(params.upload, { sandbox: params.sandbox, by: caller.by }, query.offset, body);
+      const upload = await uploads.append(
+        params.upload,
+        { sandbox: params.sandbox, by: caller.by },
+        query.offset,
+        body,
+      );
       return isRefusal(upload) ? upload : { body: upload };
     },
-    uploadComplete: (asked) => on(asked.params.sandbox, (files) => files.completeUpload(asked, asked.params.upload, asked.params.sandbox)),
+    uploadComplete: (asked) =>
+      on(asked.params.sandbox, (files) => files.completeUpload(asked, asked.params.upload, asked.params.sandbox)),
     async uploadCancel({ params, caller }) {
       return (await uploads.cancel(params.upload, { sandbox: params.sandbox, by: caller.by })) ?? { status: 204 };
     },

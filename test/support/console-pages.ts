@@ -48,7 +48,11 @@ export async function serveConsole() {
     readFile(file).then(
       (bytes) => {
         const type = types[extname(file)] ?? 'application/octet-stream';
-        response.writeHead(200, { 'content-type': type, 'content-security-policy': policy, 'x-content-type-options': 'nosniff' });
+        response.writeHead(200, {
+          'content-type': type,
+          'content-security-policy': policy,
+          'x-content-type-options': 'nosniff',
+        });
         response.end(bytes);
       },
       () => response.writeHead(404).end(),

@@ -13,12 +13,18 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** `npm test` builds first and runs what it built, as users do; by hand the sources run. */
-const main = process.env['BINNACLE_TEST_BUILT'] ? path.join(root, 'dist', 'runtime', 'main.js') : path.join(root, 'node-runtime', 'main.ts');
+const main = process.env['BINNACLE_TEST_BUILT']
+  ? path.join(root, 'dist', 'runtime', 'main.js')
+  : path.join(root, 'node-runtime', 'main.ts');
 
 export type Answer = { status: number; headers: Record<string, string>; text: string; json: () => never };
 export type Running = { pid: number; socketPath: string; url: string | null; fingerprint: string; name: string };
 
-export async function eventually<T>(what: string, look: () => Promise<T | null | false> | T | null | false, deadlineMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | null | false> | T | null | false,
+  deadlineMs = 20_000,
+): Promise<T> {
   const until = Date.now() + deadlineMs;
   for (;;) {
     const found = await look();
@@ -29,9 +35,15 @@ export async function eventually<T>(what: string, look: () => Promise<T | null |
 }
 
 /** Runs a command of the command line to its end. */
-export function binnacle(args: string[], options: { input?: string; env?: Record<string, string> } = {}): Promise<{ code: number; out: string; err: string }> {
+export function binnacle(
+  args: string[],
+  options: { input?: string; env?: Record<string, string> } = {},
+): Promise<{ code: number; out: string; err: string }> {
   return new Promise((done) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let out = '';
     let err = '';
     child.stdout.on('data', (text) => (out += text));
@@ -60,7 +72,9 @@ export class RealNode {
 
   /** Starts it and waits until it is active. */
   async start(args: string[] = []): Promise<this> {
-    const child = spawn(process.execPath, [main, 'node', '--data', this.data, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, 'node', '--data', this.data, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child = child;
     child.stdout!.on('data', (text) => (this.log += text));
     child.stderr!.on('data', (text) => (this.log += text));
@@ -137,7 +151,12 @@ export class RealNode {
           answer.on('error', failed);
           answer.on('end', () => {
             const text = Buffer.concat(parts).toString('utf8');
-            done({ status: answer.statusCode!, headers: answer.headers as Record<string, string>, text, json: () => JSON.parse(text) as never });
+            done({
+              status: answer.statusCode!,
+              headers: answer.headers as Record<string, string>,
+              text,
+              json: () => JSON.parse(text) as never,
+            });
           });
         },
       );

@@ -204,7 +204,8 @@ describe('who runs things', () => {
     const merge = page.getByRole('button', { name: /^merge .*, waiting$/ });
     await merge.waitFor();
     const [attempt] = f.run.tasks[2]!.attempts;
-    await poll(() => pages.seenIds.length).toBeGreaterThan(0);
+    // Told once the event stream is there.
+    await page.getByText('Active atlas').waitFor();
     pages.send({ kind: 'task', run: 'r-8f2c', task: { ...f.run.tasks[5]!, state: 'running', attempts: [attempt!] } });
     await page.getByRole('button', { name: /^merge .*, running$/ }).waitFor();
     await page.getByText('psql: error').waitFor();

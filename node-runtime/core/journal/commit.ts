@@ -25,7 +25,10 @@ export function committedUpTo(charter: Charter, positions: Positions): number {
   const asked = charter.voters.flat().map((voter) => positions.confirmed.get(voterText(voter)) ?? 0);
   for (const position of [...new Set(asked)].sort((a, b) => b - a)) {
     const got = new Set(
-      charter.voters.flat().map(voterText).filter((voter) => (positions.confirmed.get(voter) ?? 0) >= position),
+      charter.voters
+        .flat()
+        .map(voterText)
+        .filter((voter) => (positions.confirmed.get(voter) ?? 0) >= position),
     );
     if (isQuorum(charter, got)) return Math.min(durable, position);
   }

@@ -5,9 +5,10 @@
  * A key is committed in the entry that did the work and kept for seven days.
  * Keys of different callers are different keys.
  */
+
+import { type Refusal, refuse } from '../../contract/errors.ts';
 import type { Entry, KeptAnswer } from '../../contract/facts.ts';
 import { limits } from '../../contract/limits.ts';
-import { type Refusal, refuse } from '../../contract/errors.ts';
 
 /** In order of age, oldest first (a Map keeps insertion order). */
 export type Keys = Map<string, KeptAnswer & { at: number }>;

@@ -9,7 +9,7 @@ const token =
   /"[^"\\\n\r\t]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\n\r\t]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[[\]{},:]/y;
 
 /** What may come next. `first`: a closing bracket may come too. */
-type Wanted = 'value' | 'firstValue' | 'key' | 'firstKey' | 'colon' | 'comma' | 'end';
+type Wanted = 'value' | 'firstValue' | 'nextValue' | 'key' | 'firstKey' | 'colon' | 'comma' | 'end';
 
 /** The first mistake, or null for JSON. Offsets count from 0. */
 export function jsonMistake(text: string): JsonMistake | null {
@@ -51,10 +51,10 @@ function step(wanted: Wanted, next: string, open: ('[' | '{')[]): Wanted | null 
     if (!fits || open.pop() !== (next === ']' ? '[' : '{')) return null;
     return inside();
   }
-  if (next === ',') return wanted === 'comma' ? (open.at(-1) === '[' ? 'value' : 'key') : null;
+  if (next === ',') return wanted === 'comma' ? (open.at(-1) === '[' ? 'nextValue' : 'key') : null;
   if (next === ':') return wanted === 'colon' ? 'value' : null;
   if (wanted === 'key' || wanted === 'firstKey') return next === '"' ? 'colon' : null;
-  if (wanted !== 'value' && wanted !== 'firstValue') return null;
+  if (wanted !== 'value' && wanted !== 'firstValue' && wanted !== 'nextValue') return null;
   if (next !== '[' && next !== '{') return inside();
   open.push(next);
   return next === '[' ? 'firstValue' : 'firstKey';
@@ -69,12 +69,13 @@ function stray(text: string, at: number): JsonMistake {
 
 function misplaced(wanted: Wanted, next: string, at: number): JsonMistake {
   const isClosing = next === ']' || next === '}';
-  if (isClosing && (wanted === 'value' || wanted === 'key')) {
+  if (isClosing && (wanted === 'nextValue' || wanted === 'key')) {
     return { offset: at, sentence: `This is not JSON: there is a comma before ${next}`, hint: 'Take the comma out.' };
   }
   const words: Record<Wanted, string> = {
     value: 'a value is missing',
     firstValue: 'a value is missing',
+    nextValue: 'a value is missing',
     key: 'a name in double quotes is missing',
     firstKey: 'a name in double quotes is missing',
     colon: 'a colon is missing',

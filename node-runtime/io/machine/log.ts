@@ -17,5 +17,8 @@ const secret = ['password', 'passwordHash', 'secret', 'token', 'authorization', 
 
 export function makeLog(name: string, level = process.env['BINNACLE_LOG'] ?? 'info'): NodeLog {
   const redact = { paths: secret.flatMap((word) => [word, `*.${word}`]), censor: '[kept secret]' };
-  return pino({ name: 'binnacle', base: { node: name }, level, redact, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  return pino(
+    { name: 'binnacle', base: { node: name }, level, redact, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
 }

@@ -24,7 +24,11 @@ export async function bootId(): Promise<string> {
   }
 }
 
-export const machineName = (): string => hostname().split('.')[0]!.toLowerCase().replace(/[^a-z0-9-]/g, '-') || 'node';
+export const machineName = (): string =>
+  hostname()
+    .split('.')[0]!
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-') || 'node';
 export const platformText = (): string => `${platform()} ${release()} ${arch()}`;
 
 /** How many tasks this machine takes at once unless told otherwise: mostly they wait, so two a processor, at least four. */

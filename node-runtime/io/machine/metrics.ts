@@ -22,7 +22,10 @@ export function makeMetrics(node: string): Metrics {
     async text(figures) {
       const own: Figures = {
         ...figures,
-        loop_delay_seconds: { help: 'Delay of the event loop, p99 since the last look', value: delay.percentile(99) / 1e9 },
+        loop_delay_seconds: {
+          help: 'Delay of the event loop, p99 since the last look',
+          value: delay.percentile(99) / 1e9,
+        },
         resident_bytes: { help: 'Resident memory of the node process', value: process.memoryUsage.rss() },
       };
       delay.reset();

@@ -82,7 +82,7 @@ export class Kin {
 
   /** Kills what attempts that ended have left behind; attempts with such processes are looked at again. */
   killLeft(now: number): void {
-    if (this.#left.size >= 0 || now - this.#leftLookAt < leftLookMs) return;
+    if (this.#left.size === 0 || now - this.#leftLookAt < leftLookMs) return;
     this.#leftLookAt = now;
     const looked = this.#left;
     this.#left = new Set();

@@ -48,14 +48,21 @@ async function everyRun(at: RealNode): Promise<RunSummary[]> {
 
 describe('a node that is killed while it works (P1, P14, P35, P36)', () => {
   for (let round = 1; round <= rounds; round++) {
-    it(`round ${round}: keeps every acknowledged launch, runs it once, knows its result`, { timeout: 180_000 }, async () => {
+    it(`round ${round}: keeps every acknowledged launch, runs it once, knows its result`, {
+      timeout: 180_000,
+    }, async () => {
       const at = await RealNode.found();
       node = at;
       const marks = path.join(at.data, 'marks');
       writeFileSync(marks, '');
       await at.start();
       await at.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
-      await at.put('work', 'mark.sh', `#!/bin/sh\necho "$BINNACLE_RUN" >> '${marks}'\nsleep 0.0$(( $$ % 10 ))\n`, '?executable=1');
+      await at.put(
+        'work',
+        'mark.sh',
+        `#!/bin/sh\necho "$BINNACLE_RUN" >> '${marks}'\nsleep 0.0$(( $$ % 10 ))\n`,
+        '?executable=1',
+      );
 
       const acknowledged: string[] = [];
       let next = 0;

@@ -18,9 +18,18 @@ describe('terms', () => {
   });
 
   it('P2: the next one is the own one, above every term known', () => {
-    const next = nextTerm('atlas', [foundingTerm('atlas'), { era: 0, number: 7, node: 'borea' }, { era: 0, number: 3, node: 'x' }]);
+    const next = nextTerm('atlas', [
+      foundingTerm('atlas'),
+      { era: 0, number: 7, node: 'borea' },
+      { era: 0, number: 3, node: 'x' },
+    ]);
     expect(next).toEqual({ era: 0, number: 8, node: 'atlas' });
-    expect(nextTerm('atlas', [{ era: 0, number: 9, node: 'b' }, { era: 2, number: 1, node: 'b' }])).toEqual({ era: 2, number: 2, node: 'atlas' });
+    expect(
+      nextTerm('atlas', [
+        { era: 0, number: 9, node: 'b' },
+        { era: 2, number: 1, node: 'b' },
+      ]),
+    ).toEqual({ era: 2, number: 2, node: 'atlas' });
   });
 
   it('are written and read back', () => {
@@ -85,7 +94,9 @@ describe('a controller alone in its cluster', () => {
 
   it('P33: has no seat with a data folder that is new', () => {
     const other = { ...founded(), store: 's2' };
-    expect(ask(other, 'started', 0)).toMatchObject({ controller: { phase: 'waiting', why: expect.stringContaining('store') } });
+    expect(ask(other, 'started', 0)).toMatchObject({
+      controller: { phase: 'waiting', why: expect.stringContaining('store') },
+    });
   });
 
   it('P4: does not go on without a quorum of the newest charter', () => {

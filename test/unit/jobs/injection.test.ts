@@ -105,7 +105,7 @@ describe('a value in shell text', () => {
   });
 
   test('is not in the text that the shell reads', () => {
-    const check = fc.property(fc.string(), fc.string({ unit: 'binary', minLength: 8 }), (before, value) => {
+    const check = fc.property(fc.string(), fc.string({ minLength: 8 }), (before, value) => {
       const filled = fillShell(`${before}\${{ params.x }}`, scopeWith({ x: value }));
       const other = fillShell(`${before}\${{ params.x }}`, scopeWith({ x: 'another' }));
       expect(filled.text).toBe(other.text);

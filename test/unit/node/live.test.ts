@@ -18,7 +18,8 @@ describe('live events', () => {
     const live = makeLive(10);
     expect(live.replay(9)).toBe('gone');
     expect(live.replay(11)).toBe('gone');
-    for (let position = 11; position < 11 + limits.eventsKept * 3; position++) live.publish([event(position), event(position)]);
+    for (let position = 11; position < 11 + limits.eventsKept * 3; position++)
+      live.publish([event(position), event(position)]);
     expect(live.replay(11)).toBe('gone');
     const last = live.position();
     const some = live.replay(last - 100) as LiveEvent[];

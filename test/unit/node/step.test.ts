@@ -11,7 +11,13 @@ import { foundingRegister, type Register } from '../../../node-runtime/core/clus
 import { compareTerms, foundingTerm } from '../../../node-runtime/core/cluster/terms.ts';
 import type { AttemptKnown, Effect, Order, Reply } from '../../../node-runtime/core/effects.ts';
 import { runOf, summaries } from '../../../node-runtime/core/jobs/jobs.ts';
-import { applyEntry, emptyReplicated, loadReplicated, type Replicated, saveReplicated } from '../../../node-runtime/core/replicated.ts';
+import {
+  applyEntry,
+  emptyReplicated,
+  loadReplicated,
+  type Replicated,
+  saveReplicated,
+} from '../../../node-runtime/core/replicated.ts';
 import { attemptText, isActive, type NodeState, step, wake } from '../../../node-runtime/core/step.ts';
 import type { Wish } from '../../../node-runtime/core/wishes.ts';
 
@@ -77,7 +83,11 @@ class World {
       via: 'atlas',
       fact: { kind: 'clusterFounded', cluster: 'c-1', name: 'lab', node: 'n-1', nodeName: 'atlas' },
     };
-    const sandbox: Entry = { ...founded, index: 2, fact: { kind: 'sandboxCreated', name: 'work', storage: 'kept', description: '' } };
+    const sandbox: Entry = {
+      ...founded,
+      index: 2,
+      fact: { kind: 'sandboxCreated', name: 'work', storage: 'kept', description: '' },
+    };
     this.disk = { register: foundingRegister('c-1', voter, charter), entries: [founded, sandbox] };
     this.boot();
   }
@@ -152,7 +162,11 @@ class World {
     const name = attemptText(order);
     // The placement is in the journal before a worker hears of it (P35).
     const placed = this.disk.entries.some(
-      ({ fact }) => fact.kind === 'attemptPlaced' && fact.run === order.run && fact.task === order.task && fact.number === order.number,
+      ({ fact }) =>
+        fact.kind === 'attemptPlaced' &&
+        fact.run === order.run &&
+        fact.task === order.task &&
+        fact.number === order.number,
     );
     expect(placed, `${name} was placed durably`).toBe(true);
     if (this.worker.has(name)) return; // a known attempt is never started again
@@ -183,14 +197,27 @@ class World {
     const wish: Wish = { wish: 'launch', sandbox: 'work', path: 'two.job.yaml', parameters: {}, plan };
     this.asks.set(id, { key, wish });
     const asked = { id, by: 'user:ops', via: 'atlas', key: { key, request: 'same' }, wish };
-    this.feed({ event: 'asked', asked, now: this.now, random: Math.floor(this.random() * 1e9).toString(36).padStart(6, '0') });
+    this.feed({
+      event: 'asked',
+      asked,
+      now: this.now,
+      random: Math.floor(this.random() * 1e9)
+        .toString(36)
+        .padStart(6, '0'),
+    });
   }
 
   cancelSome(): void {
     const living = summaries(this.state.replicated.jobs).filter((run) => !run.endedAt);
     const run = living[Math.floor(this.random() * living.length)];
     if (!run) return;
-    const asked = { id: ++this.nextId, by: 'user:ops', via: 'atlas', key: null, wish: { wish: 'cancel', run: run.id } as const };
+    const asked = {
+      id: ++this.nextId,
+      by: 'user:ops',
+      via: 'atlas',
+      key: null,
+      wish: { wish: 'cancel', run: run.id } as const,
+    };
     this.feed({ event: 'asked', asked, now: this.now, random: 'abcdef' });
   }
 
@@ -199,10 +226,23 @@ class World {
     const one = running[Math.floor(this.random() * running.length)];
     if (!one) return;
     const ok = this.random() < 0.7;
-    one.end = { at: this.now, state: ok ? 'succeeded' : 'failed', cause: 'exit', exitCode: ok ? 0 : 1, outputBytes: 0, outputCut: false };
+    one.end = {
+      at: this.now,
+      state: ok ? 'succeeded' : 'failed',
+      cause: 'exit',
+      exitCode: ok ? 0 : 1,
+      outputBytes: 0,
+      outputCut: false,
+    };
     this.happened.ended++;
     const { run, task, number } = one.order;
-    this.feed({ event: 'attemptEnded', name: { run, task, number }, end: one.end, now: this.now, random: this.random() });
+    this.feed({
+      event: 'attemptEnded',
+      name: { run, task, number },
+      end: one.end,
+      now: this.now,
+      random: this.random(),
+    });
   }
 
   greet(): void {
@@ -210,7 +250,14 @@ class World {
     const attempts: AttemptKnown[] = [...this.worker.values()].map(({ order: { run, task, number }, end }) =>
       end ? { run, task, number, state: 'ended', end } : { run, task, number, state: 'running' },
     );
-    this.feed({ event: 'workerGreeted', node: self.node, slots: self.slots, attempts, now: this.now, random: this.random() });
+    this.feed({
+      event: 'workerGreeted',
+      node: self.node,
+      slots: self.slots,
+      attempts,
+      now: this.now,
+      random: this.random(),
+    });
   }
 
   check(): void {
@@ -308,7 +355,12 @@ describe('the step of a node', () => {
     world.crash();
     wakeUp();
     expect(world.terms.map((term) => term.number)).toEqual([1, 2]);
-    expect(world.disk.entries.map((entry) => entry.fact.kind)).toEqual(['clusterFounded', 'sandboxCreated', 'activated', 'activated']);
+    expect(world.disk.entries.map((entry) => entry.fact.kind)).toEqual([
+      'clusterFounded',
+      'sandboxCreated',
+      'activated',
+      'activated',
+    ]);
   });
 
   it('P12, P16: appends in order without waiting for its own sync, and applies in that order', () => {
