@@ -62,7 +62,9 @@ function joinRunner(id: string, port: Port | undefined): void {
   const waiting = runners.get(id);
   if (!waiting || !port) return;
   waiting.port = port;
-  port.on('message', ({ data }) => waiting.hear.forEach((hear) => hear(data)));
+  port.on('message', ({ data }) => {
+    for (const hear of waiting.hear) hear(data);
+  });
   port.on('close', () => runnerGone(id, 'The line to the runner was closed.'));
   port.start?.();
   for (const message of waiting.early.splice(0)) port.postMessage(message);

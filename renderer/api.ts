@@ -84,7 +84,14 @@ export class Failure extends Error {
   readonly problems: Problem[];
   readonly since: string | undefined;
 
-  constructor(of: { status: number; code: string; sentence: string; next: string; problems?: Problem[]; since?: string }) {
+  constructor(of: {
+    status: number;
+    code: string;
+    sentence: string;
+    next: string;
+    problems?: Problem[];
+    since?: string;
+  }) {
     super(of.sentence);
     this.name = 'Failure';
     this.status = of.status;
@@ -162,7 +169,13 @@ function requestOf<N extends Name>(name: N, asked: Asked<N>, key: string | undef
   }
   const signals = [asked.signal, asked.withinMs === 0 ? undefined : AbortSignal.timeout(asked.withinMs ?? 30_000)];
   const signal = AbortSignal.any(signals.filter((one) => one !== undefined));
-  return { method: addresses[name][0], headers, signal, credentials: 'same-origin', ...(body === undefined ? {} : { body }) };
+  return {
+    method: addresses[name][0],
+    headers,
+    signal,
+    credentials: 'same-origin',
+    ...(body === undefined ? {} : { body }),
+  };
 }
 
 /** One request, one answer with a good status; anything else is thrown as a {@link Failure}. */

@@ -32,9 +32,13 @@ export function edited(state: EditState, event: EditEvent): EditState {
         : state;
     case 'saved':
       // What was typed while the save was on its way stays unsaved.
-      return state.phase === 'saving' ? { phase: 'open', text: state.text, saved: state.sent, etag: event.etag } : state;
+      return state.phase === 'saving'
+        ? { phase: 'open', text: state.text, saved: state.sent, etag: event.etag }
+        : state;
     case 'saveFailed':
-      return state.phase === 'saving' ? { phase: 'open', text: state.text, saved: state.saved, etag: state.etag } : state;
+      return state.phase === 'saving'
+        ? { phase: 'open', text: state.text, saved: state.saved, etag: state.etag }
+        : state;
     case 'foundChanged':
       return {
         phase: 'conflict',

@@ -26,7 +26,11 @@ const firstPauseMs = 200;
 const pauseMsMax = 5_000;
 const quietMs = 30_000;
 
-async function readStream(stream: ReadableStream<Uint8Array>, feed: (chunk: string) => void, probe: () => Promise<unknown>): Promise<void> {
+async function readStream(
+  stream: ReadableStream<Uint8Array>,
+  feed: (chunk: string) => void,
+  probe: () => Promise<unknown>,
+): Promise<void> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let quiet: ReturnType<typeof setTimeout> | undefined;

@@ -43,14 +43,20 @@ function matches(pattern: string, text: string): boolean {
 export function mistakeIn(field: ParameterField, text: string): string | null {
   if (text === '') return field.required && field.default === undefined ? 'This is needed.' : null;
   if (field.type === 'integer' || field.type === 'number') return checkNumber(field, text);
-  if (field.type === 'choice' && field.options && !field.options.includes(text)) return `Choose one of ${field.options.join(', ')}.`;
-  if (field.type === 'date' && !/^\d{4}-\d{2}-\d{2}$/.test(text) && !/^[a-z]+$/.test(text)) return 'This has to be a date like 2026-11-21.';
+  if (field.type === 'choice' && field.options && !field.options.includes(text))
+    return `Choose one of ${field.options.join(', ')}.`;
+  if (field.type === 'date' && !/^\d{4}-\d{2}-\d{2}$/.test(text) && !/^[a-z]+$/.test(text))
+    return 'This has to be a date like 2026-11-21.';
   if (field.pattern && !matches(field.pattern, text)) return `This has to look like ${field.pattern}.`;
   return null;
 }
 
 const valueOf = (field: ParameterField, text: string): string | number | boolean =>
-  field.type === 'integer' || field.type === 'number' ? Number(text) : field.type === 'boolean' ? text === 'true' : text;
+  field.type === 'integer' || field.type === 'number'
+    ? Number(text)
+    : field.type === 'boolean'
+      ? text === 'true'
+      : text;
 
 export function parametersOf(
   fields: readonly ParameterField[],
@@ -67,7 +73,8 @@ export function parametersOf(
   }
   for (const { name, value } of further) {
     if (name === '' && value === '') continue;
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)) mistakes[`further:${name}`] = 'A name is letters, digits and underline, and does not begin with a digit.';
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name))
+      mistakes[`further:${name}`] = 'A name is letters, digits and underline, and does not begin with a digit.';
     else values[name] = value;
   }
   return { values, mistakes };

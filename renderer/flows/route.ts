@@ -59,7 +59,12 @@ export function placeOf(hash: string): Place {
   return { screen: 'overview' };
 }
 
-const joined = (...parts: string[]): string => parts.flatMap((part) => part.split('/')).filter(Boolean).map(encodeURIComponent).join('/');
+const joined = (...parts: string[]): string =>
+  parts
+    .flatMap((part) => part.split('/'))
+    .filter(Boolean)
+    .map(encodeURIComponent)
+    .join('/');
 
 export function hashOf(place: Place): string {
   const { screen, ...rest } = place as Record<string, string | number | undefined> & { screen: Place['screen'] };

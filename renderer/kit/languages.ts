@@ -2,14 +2,45 @@
  * Which language a file is written in, and its highlighter, loaded when first
  * needed. What is not known is shown as plain text.
  */
-import type { Extension } from '@codemirror/state';
+
 import type { StreamParser } from '@codemirror/language';
+import type { Extension } from '@codemirror/state';
 
 const byEnding: Record<string, string> = {
-  yaml: 'yaml', yml: 'yaml', json: 'json', js: 'javascript', mjs: 'javascript', cjs: 'javascript', ts: 'javascript',
-  py: 'python', sh: 'shell', bash: 'shell', zsh: 'shell', ps1: 'powershell', rb: 'ruby', pl: 'perl', toml: 'toml',
-  ini: 'properties', cfg: 'properties', conf: 'properties', env: 'properties', sql: 'sql', xml: 'xml', svg: 'xml',
-  html: 'xml', lua: 'lua', r: 'r', jl: 'julia', diff: 'diff', patch: 'diff', css: 'css', c: 'c', h: 'c', cpp: 'c', go: 'go', rs: 'rust',
+  yaml: 'yaml',
+  yml: 'yaml',
+  json: 'json',
+  js: 'javascript',
+  mjs: 'javascript',
+  cjs: 'javascript',
+  ts: 'javascript',
+  py: 'python',
+  sh: 'shell',
+  bash: 'shell',
+  zsh: 'shell',
+  ps1: 'powershell',
+  rb: 'ruby',
+  pl: 'perl',
+  toml: 'toml',
+  ini: 'properties',
+  cfg: 'properties',
+  conf: 'properties',
+  env: 'properties',
+  sql: 'sql',
+  xml: 'xml',
+  svg: 'xml',
+  html: 'xml',
+  lua: 'lua',
+  r: 'r',
+  jl: 'julia',
+  diff: 'diff',
+  patch: 'diff',
+  css: 'css',
+  c: 'c',
+  h: 'c',
+  cpp: 'c',
+  go: 'go',
+  rs: 'rust',
 };
 
 export function languageOf(path: string, text = ''): string {

@@ -17,7 +17,15 @@ const partBytes = 256 * 1024;
 const imageBytesMax = 10 * 1024 * 1024;
 export const editBytesMax = 1024 * 1024;
 const imageTypes: Record<string, string> = {
-  png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif', webp: 'image/webp', avif: 'image/avif', svg: 'image/svg+xml', bmp: 'image/bmp', ico: 'image/x-icon',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  webp: 'image/webp',
+  avif: 'image/avif',
+  svg: 'image/svg+xml',
+  bmp: 'image/bmp',
+  ico: 'image/x-icon',
 };
 const endingOf = (path: string): string => path.slice(path.lastIndexOf('.') + 1).toLowerCase();
 export const isJobFile = (path: string): boolean => /\.job\.(ya?ml|json)$/i.test(path);
@@ -99,14 +107,24 @@ class FileState {
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (from === 0 && bytes.subarray(0, 8_192).includes(0)) return { kind: 'bytes', dump: dumpOf(bytes) };
     const table = ['csv', 'tsv'].includes(endingOf(entry.name));
-    return { kind: table ? 'table' : 'text', text: new TextDecoder().decode(bytes), from, to: from + bytes.length, whole: !ranged || bytes.length >= entry.bytes };
+    return {
+      kind: table ? 'table' : 'text',
+      text: new TextDecoder().decode(bytes),
+      from,
+      to: from + bytes.length,
+      whole: !ranged || bytes.length >= entry.bytes,
+    };
   }
   private at(entry: Entry): { sandbox: string; path: string } {
     return { sandbox: this.sandbox, path: entry.path };
   }
 
   async textOfVersion(path: string, version: number): Promise<string> {
-    const response = await open('fileRead', { params: { sandbox: this.sandbox, path }, query: { version }, headers: { range: `bytes=0-${partBytes - 1}` } });
+    const response = await open('fileRead', {
+      params: { sandbox: this.sandbox, path },
+      query: { version },
+      headers: { range: `bytes=0-${partBytes - 1}` },
+    });
     return response.text();
   }
 
@@ -135,7 +153,12 @@ class FileState {
     this.step({ kind: 'saveAsked' });
     try {
       const query = entry.executable ? { executable: '1' as const } : {};
-      const kept = await call('fileWrite', { params: this.at(entry), query, body: new Blob([text]), headers: { 'if-match': etag } });
+      const kept = await call('fileWrite', {
+        params: this.at(entry),
+        query,
+        body: new Blob([text]),
+        headers: { 'if-match': etag },
+      });
       this.step({ kind: 'saved', etag: kept.etag ?? '' });
       this.entry = kept;
       this.check = kept.job ?? this.check;

@@ -3,7 +3,7 @@
  * a search below it, and everything that can be done to files.
  */
 import type { Entry, FileVersion, RunSummary, TrashItem } from '../../node-runtime/contract/model.ts';
-import { call, Failure, urlOf } from '../api.ts';
+import { call, type Failure, urlOf } from '../api.ts';
 import { folderOf, freeName, joinPath, nameOf } from '../flows/paths.ts';
 import { live } from './live.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
@@ -88,14 +88,19 @@ class FolderState {
       return;
     }
     try {
-      const answer = await call('search', { params: { sandbox: this.sandbox }, query: { text: text.trim(), limit: 500 } });
+      const answer = await call('search', {
+        params: { sandbox: this.sandbox },
+        query: { text: text.trim(), limit: 500 },
+      });
       this.found = { text, entries: answer.entries, more: answer.more };
     } catch (cause) {
       toasts.fail('Searching did not work', cause);
     }
   }
   entry(path: string): Entry | undefined {
-    return this.entries.find((entry) => entry.path === path) ?? this.found?.entries.find((entry) => entry.path === path);
+    return (
+      this.entries.find((entry) => entry.path === path) ?? this.found?.entries.find((entry) => entry.path === path)
+    );
   }
 
   // ---- what can be done. Each says what it did and offers the way back.
@@ -112,14 +117,18 @@ class FolderState {
   }
   async moveTo(paths: readonly string[], folder: string): Promise<void> {
     for (const path of paths) await this.moveOne(path, joinPath(folder, nameOf(path)));
-    const undo = () => this.undoing(() => Promise.all(paths.map((path) => this.moveOne(joinPath(folder, nameOf(path)), path))));
+    const undo = () =>
+      this.undoing(() => Promise.all(paths.map((path) => this.moveOne(joinPath(folder, nameOf(path)), path))));
     toasts.say(`${sayWhat(paths)} moved to ${folder || this.sandbox}.`, { label: 'Undo', run: undo });
     await this.read();
   }
   async rename(path: string, name: string): Promise<void> {
     const to = joinPath(folderOf(path), name);
     await this.moveOne(path, to);
-    toasts.say(`${nameOf(path)} is now ${name}.`, { label: 'Undo', run: () => this.undoing(() => this.moveOne(to, path)) });
+    toasts.say(`${nameOf(path)} is now ${name}.`, {
+      label: 'Undo',
+      run: () => this.undoing(() => this.moveOne(to, path)),
+    });
     await this.read();
   }
   async duplicate(path: string): Promise<void> {
@@ -141,11 +150,15 @@ class FolderState {
       this.undoing(async () => {
         const items = (await call('trash', { params: at })).items;
         const ours = items.filter(
-          (item) => !before.has(`${item.path}@${item.version}`) && paths.some((path) => item.path === path || item.path.startsWith(`${path}/`)),
+          (item) =>
+            !before.has(`${item.path}@${item.version}`) &&
+            paths.some((path) => item.path === path || item.path.startsWith(`${path}/`)),
         );
-        for (const item of ours) await call('restore', { params: at, body: { path: item.path, version: item.version } });
+        for (const item of ours)
+          await call('restore', { params: at, body: { path: item.path, version: item.version } });
         for (const folder of folders) {
-          if (!ours.some((item) => item.path.startsWith(`${folder}/`))) await call('folderCreate', { params: at, body: { path: folder } });
+          if (!ours.some((item) => item.path.startsWith(`${folder}/`)))
+            await call('folderCreate', { params: at, body: { path: folder } });
         }
       });
     toasts.say(`${sayWhat(paths)} moved to the trash.`, { label: 'Undo', run: undo });
@@ -200,5 +213,6 @@ class FolderState {
   }
 }
 
-const sayWhat = (paths: readonly string[]): string => (paths.length === 1 ? nameOf(paths[0]!) : `${paths.length} things`);
+const sayWhat = (paths: readonly string[]): string =>
+  paths.length === 1 ? nameOf(paths[0]!) : `${paths.length} things`;
 export const folder = new FolderState();

@@ -47,7 +47,10 @@ class LaunchState {
     this.sending = true;
     try {
       // The same key until something is changed: pressing twice launches once.
-      return await call('launch', { body: { sandbox: form.sandbox, path: form.path, parameters: values }, key: this.key });
+      return await call('launch', {
+        body: { sandbox: form.sandbox, path: form.path, parameters: values },
+        key: this.key,
+      });
     } catch (cause) {
       if (cause instanceof Failure && cause.code === 'parameters_wrong' && cause.problems.length > 0) {
         this.mistakes = mistakesFrom(cause.problems, form.parameters);

@@ -33,6 +33,8 @@ class LiveState {
   private listeners = new Map<string, Set<Listener>>();
   private ended: AbortController | null = null;
   private lostAt: number | null = null;
+  private connected = false;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private graceTimer: ReturnType<typeof setTimeout> | undefined;
   private planned = new Map<string, ReturnType<typeof setTimeout>>();
   private loadTimer: ReturnType<typeof setInterval> | undefined;
@@ -62,7 +64,11 @@ class LiveState {
     };
     void followEvents(
       door,
-      { onHello: (resumed) => this.hello(resumed), onEvent: (event) => this.heard(event), onLost: (cause) => this.lost(cause) },
+      {
+        onHello: (resumed) => this.hello(resumed),
+        onEvent: (event) => this.heard(event),
+        onLost: (cause) => this.lost(cause),
+      },
       ended.signal,
     );
     // Load is not an event: it changes all the time and is nobody's decision.
@@ -73,7 +79,9 @@ class LiveState {
   stop(): void {
     this.ended?.abort();
     this.ended = null;
+    this.connected = false;
     clearTimeout(this.graceTimer);
+    clearTimeout(this.retryTimer);
     clearInterval(this.loadTimer);
     for (const timer of this.planned.values()) clearTimeout(timer);
     this.planned.clear();
@@ -100,8 +108,12 @@ class LiveState {
 
   private hello(resumed: boolean): void {
     clearTimeout(this.graceTimer);
+    this.connected = true;
     this.lostAt = null;
-    if (resumed && this.cluster) return this.seeAgain();
+    if (resumed && this.cluster) {
+      this.seeAgain();
+      return;
+    }
     void this.readAll().then(
       () => {
         this.seeAgain();
@@ -142,7 +154,10 @@ class LiveState {
     } else if (event.kind === 'sandbox') this.plan('sandboxes', () => this.readSandboxes());
     else if (event.kind === 'files') this.plan('sandboxes', () => this.readSandboxes(), 1_500);
     else if (event.kind === 'happened' && this.cluster) {
-      const happened = [event.happening, ...this.cluster.happened.filter((one) => one.position !== event.happening.position)];
+      const happened = [
+        event.happening,
+        ...this.cluster.happened.filter((one) => one.position !== event.happening.position),
+      ];
       this.cluster = { ...this.cluster, happened: happened.slice(0, happenedShown) };
     }
     this.tell(event.kind, event);
@@ -152,15 +167,20 @@ class LiveState {
     const at = runs.findIndex((one) => one.id === run.id);
     this.runs = at < 0 ? [run, ...runs].slice(0, runsShown) : runs.with(at, run);
     // Counts (running, waiting, failed today) come with the cluster's answer.
-    this.plan('cluster', async () => {
-      this.cluster = await call('cluster');
-    }, 400);
+    this.plan(
+      'cluster',
+      async () => {
+        this.cluster = await call('cluster');
+      },
+      400,
+    );
   }
   private tell(kind: string, event: unknown): void {
     for (const listener of this.listeners.get(kind) ?? []) (listener as (event: unknown) => void)(event);
   }
 
   private lost(cause: unknown): void {
+    this.connected = false;
     this.lostAt ??= Date.now();
     if (cause instanceof Failure && cause.since) this.goBlind(Date.parse(cause.since), cause);
     else this.armGrace();
@@ -169,9 +189,12 @@ class LiveState {
     clearTimeout(this.graceTimer);
     if (this.blind || this.lostAt === null) return;
     const since = this.lostAt;
-    this.graceTimer = setTimeout(() => {
-      if (this.lostAt !== null) this.goBlind(since, null);
-    }, Math.max(0, since + graceMs - Date.now()));
+    this.graceTimer = setTimeout(
+      () => {
+        if (this.lostAt !== null) this.goBlind(since, null);
+      },
+      Math.max(0, since + graceMs - Date.now()),
+    );
   }
   private goBlind(since: number, failure: Failure | null): void {
     this.blind = {
@@ -180,6 +203,23 @@ class LiveState {
       next: failure?.next ?? 'Runs go on without it. The console tries again by itself.',
     };
     this.lostAt ??= since;
+    if (this.connected) this.retrySoon();
+  }
+  /** The stream lives, but the node refused to answer: nothing will say that it can again, so it is asked. */
+  private retrySoon(): void {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => {
+      if (!this.connected || !this.blind) return;
+      this.readAll().then(
+        () => {
+          if (!this.connected) return;
+          this.lostAt = null;
+          this.seeAgain();
+          this.tell('reset', null);
+        },
+        () => this.retrySoon(),
+      );
+    }, 2_000);
   }
 
   /** Several events in a row cause one reading; a failed one is left to the next event or the stream. */

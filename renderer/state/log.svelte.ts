@@ -182,7 +182,10 @@ class LogState {
     const of = this.of;
     if (!of) return;
     const { run, task, attempt } = of;
-    call('logTimes', { params: { run, task }, query: { attempt, ...(this.lastMoment >= 0 ? { offset: this.lastMoment + 1 } : {}) } }).then(
+    call('logTimes', {
+      params: { run, task },
+      query: { attempt, ...(this.lastMoment >= 0 ? { offset: this.lastMoment + 1 } : {}) },
+    }).then(
       ({ times }) => {
         if (this.of?.run !== run || this.of.task !== task || this.of.attempt !== attempt || times.length === 0) return;
         const fresh = times.filter((time) => time.offset > this.lastMoment);

@@ -46,4 +46,5 @@ class RunState {
 }
 
 export const shownRun = new RunState();
-export const isOver = (state: string): boolean => ['succeeded', 'failed', 'cancelled', 'unknown', 'skipped'].includes(state);
+export const isOver = (state: string): boolean =>
+  ['succeeded', 'failed', 'cancelled', 'unknown', 'skipped'].includes(state);

@@ -3,7 +3,12 @@ import type { RunSummary } from '../../node-runtime/contract/model.ts';
 import { call, type Failure } from '../api.ts';
 import { live } from './live.svelte.ts';
 
-export type RunFilter = { state?: string | undefined; sandbox?: string | undefined; path?: string | undefined; text?: string | undefined };
+export type RunFilter = {
+  state?: string | undefined;
+  sandbox?: string | undefined;
+  path?: string | undefined;
+  text?: string | undefined;
+};
 const pageRuns = 200;
 
 /** The same question the node answers, so that a live run is shown only where it belongs. */
@@ -70,7 +75,8 @@ class RunsState {
     const at = this.runs.findIndex((one) => one.id === run.id);
     const fits = fitsFilter(run, this.filter);
     if (at >= 0) this.runs = fits ? this.runs.with(at, run) : this.runs.toSpliced(at, 1);
-    else if (fits && (this.runs.length === 0 || run.launchedAt >= this.runs[0]!.launchedAt)) this.runs = [run, ...this.runs];
+    else if (fits && (this.runs.length === 0 || run.launchedAt >= this.runs[0]!.launchedAt))
+      this.runs = [run, ...this.runs];
   }
 }
 

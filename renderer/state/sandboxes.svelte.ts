@@ -3,7 +3,13 @@ import type { Entry } from '../../node-runtime/contract/model.ts';
 import { call } from '../api.ts';
 import { live } from './live.svelte.ts';
 
-export type NewSandbox = { name: string; kind: 'shared' | 'local'; description: string; node?: string; directory?: string };
+export type NewSandbox = {
+  name: string;
+  kind: 'shared' | 'local';
+  description: string;
+  node?: string;
+  directory?: string;
+};
 export type FoundFile = { sandbox: string; entry: Entry };
 const searchedAtOnce = 12;
 

@@ -5,7 +5,7 @@
  * in brings the sign-in screen back, wherever it happened.
  */
 import type { Session } from '../../node-runtime/contract/model.ts';
-import { call, Failure, failureListeners } from '../api.ts';
+import { call, type Failure, failureListeners } from '../api.ts';
 
 class SessionState {
   who = $state.raw<Session | null>(null);

@@ -1,7 +1,13 @@
 /** Messages about what was just done. Mistakes stay; the rest goes after a while, unless held. */
 import { Failure } from '../api.ts';
 
-export type Said = { id: number; tone: 'ok' | 'alarm' | 'info'; text: string; next?: string; action?: { label: string; run: () => void } };
+export type Said = {
+  id: number;
+  tone: 'ok' | 'alarm' | 'info';
+  text: string;
+  next?: string;
+  action?: { label: string; run: () => void };
+};
 const shownMs = 6_000;
 const shownWithActionMs = 12_000;
 
@@ -38,7 +44,10 @@ class ToastState {
     if (toast.tone === 'alarm') return;
     clearTimeout(this.timers.get(toast.id));
     const ms = toast.action ? shownWithActionMs : shownMs;
-    this.timers.set(toast.id, setTimeout(() => !this.held && this.close(toast.id), ms));
+    this.timers.set(
+      toast.id,
+      setTimeout(() => !this.held && this.close(toast.id), ms),
+    );
   }
 }
 

@@ -27,7 +27,15 @@ type Job = { file: File; ifMatch: string | undefined; guard: boolean; stop: Abor
 
 const atOnce = 3;
 const smallBytesMax = 1024 * 1024;
-const passing = ['unreachable', 'starting', 'stopping', 'no_active', 'unknown_outcome', 'too_many', 'checksum_mismatch'];
+const passing = [
+  'unreachable',
+  'starting',
+  'stopping',
+  'no_active',
+  'unknown_outcome',
+  'too_many',
+  'checksum_mismatch',
+];
 const wait = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((done, failed) => {
     const timer = setTimeout(done, ms);
@@ -47,19 +55,37 @@ class UploadsState {
   readonly sent = $derived(this.list.reduce((sum, one) => sum + one.sent, 0));
 
   /** Puts files under a folder of a sandbox; shown at once, sent in turn. */
-  add(sandbox: string, into: string, files: readonly { path: string; file: File }[], emptyFolders: readonly string[] = []): void {
-    if (session.mayNotChange) return toasts.say(session.mayNotChange, undefined, 'info');
+  add(
+    sandbox: string,
+    into: string,
+    files: readonly { path: string; file: File }[],
+    emptyFolders: readonly string[] = [],
+  ): void {
+    if (session.mayNotChange) {
+      toasts.say(session.mayNotChange, undefined, 'info');
+      return;
+    }
     const more = files.map(({ path, file }): Pending => {
       const id = this.nextId++;
       const full = joinPath(into, path);
       const there = sandbox === folder.sandbox ? folder.entry(full) : undefined;
       this.jobs.set(id, { file, ifMatch: there?.etag, guard: true, stop: new AbortController() });
-      return { id, sandbox, path: full, bytes: file.size, sent: 0, phase: 'queued', sentence: '', replaces: there !== undefined };
+      return {
+        id,
+        sandbox,
+        path: full,
+        bytes: file.size,
+        sent: 0,
+        phase: 'queued',
+        sentence: '',
+        replaces: there !== undefined,
+      };
     });
     this.list = [...this.list, ...more];
     for (const path of emptyFolders) {
       call('folderCreate', { params: { sandbox }, body: { path: joinPath(into, path) } }).catch((cause: unknown) => {
-        if (!(cause instanceof Failure && cause.code === 'file_exists')) toasts.fail(`The folder ${path} was not made`, cause);
+        if (!(cause instanceof Failure && cause.code === 'file_exists'))
+          toasts.fail(`The folder ${path} was not made`, cause);
       });
     }
     this.turn();
@@ -75,7 +101,12 @@ class UploadsState {
   again(id: number, replace = false): void {
     const job = this.jobs.get(id);
     if (!job) return;
-    this.jobs.set(id, { ...job, guard: !replace, ifMatch: replace ? undefined : job.ifMatch, stop: new AbortController() });
+    this.jobs.set(id, {
+      ...job,
+      guard: !replace,
+      ifMatch: replace ? undefined : job.ifMatch,
+      stop: new AbortController(),
+    });
     this.change(id, { phase: 'queued', sentence: '', sent: 0 });
     this.turn();
   }
@@ -92,7 +123,11 @@ class UploadsState {
     if (!job) return;
     try {
       const tell = ({ sent, waiting }: UploadProgress): void =>
-        this.change(one.id, { sent, phase: waiting ? 'waiting' : 'sending', sentence: waiting ? 'The connection broke; it goes on by itself.' : '' });
+        this.change(one.id, {
+          sent,
+          phase: waiting ? 'waiting' : 'sending',
+          sentence: waiting ? 'The connection broke; it goes on by itself.' : '',
+        });
       if (job.file.size <= smallBytesMax) await this.sendSmall(one, job);
       else await uploadFile(job.file.size, this.door(one, job), tell, job.stop.signal);
       this.done++;
@@ -117,7 +152,13 @@ class UploadsState {
     return {
       begin: () => call('uploadCreate', { params: at, body: { path: one.path, bytes: one.bytes, ...guard } }),
       send: (upload: string, offset: number, from: number, to: number, signal: AbortSignal) =>
-        call('uploadChunk', { params: { ...at, upload }, query: { offset }, body: job.file.slice(from, to), signal, withinMs: 0 }),
+        call('uploadChunk', {
+          params: { ...at, upload },
+          query: { offset },
+          body: job.file.slice(from, to),
+          signal,
+          withinMs: 0,
+        }),
       stand: (upload: string) => call('upload', { params: { ...at, upload } }),
       complete: (upload: string) => call('uploadComplete', { params: { ...at, upload }, key, withinMs: 120_000 }),
       giveUp: (upload: string) => call('uploadCancel', { params: { ...at, upload } }),
@@ -132,7 +173,9 @@ class UploadsState {
     const clash = failure?.code === 'file_exists' || failure?.code === 'file_changed';
     this.change(id, {
       phase: clash ? 'clash' : 'failed',
-      sentence: clash ? 'Someone else put a file of this name here meanwhile.' : (failure?.message ?? 'The file could not be read from this computer.'),
+      sentence: clash
+        ? 'Someone else put a file of this name here meanwhile.'
+        : (failure?.message ?? 'The file could not be read from this computer.'),
     });
   }
   private change(id: number, to: Partial<Pending>): void {

@@ -63,6 +63,7 @@ export async function serveConsole() {
   return {
     origin: `http://127.0.0.1:${port}`,
     seenIds,
+    position: (): number => position,
     send(event: Record<string, unknown> & { kind: LiveEvent['kind'] }): void {
       position++;
       const text = JSON.stringify({ position, at: new Date().toISOString(), ...event });

@@ -32,7 +32,12 @@ export const session: Session = {
   expiresAt: ago(-36_000),
   may: { change: true, launch: true, administer: true },
 };
-export const viewer: Session = { ...session, name: 'guest', role: 'viewer', may: { change: false, launch: false, administer: false } };
+export const viewer: Session = {
+  ...session,
+  name: 'guest',
+  role: 'viewer',
+  may: { change: false, launch: false, administer: false },
+};
 
 export const node: Node = {
   id: 'n-atlas',
@@ -52,7 +57,14 @@ export const node: Node = {
   tasksRunning: 4,
 };
 
-const happening = (position: number, s: number, tone: Happening['tone'], text: string, subject: string, run?: string): Happening => ({
+const happening = (
+  position: number,
+  s: number,
+  tone: Happening['tone'],
+  text: string,
+  subject: string,
+  run?: string,
+): Happening => ({
   position,
   at: ago(s),
   tone,
@@ -79,7 +91,10 @@ export const cluster: Cluster = {
   watch: null,
   mode: 'solo',
   headline: 'All is well',
-  survives: { sentence: 'atlas is alone: nothing can take over if it fails. Its journal is on its own disk only.', lossOf: [] },
+  survives: {
+    sentence: 'atlas is alone: nothing can take over if it fails. Its journal is on its own disk only.',
+    lossOf: [],
+  },
   waitsFor: [],
   journal: { end: 81_204, committed: 81_204, snapshot: 80_000, lag: 0 },
   counts: { nodes: 1, sandboxes: 4, runsRunning: 2, runsWaiting: 1, runsToday: 1_284, failedToday: 2 },
@@ -111,7 +126,15 @@ const wrongCheck: JobCheck = {
   ok: false,
   name: 'legacy',
   tasks: 4,
-  problems: [{ path: 'tasks.load.needs[0]', line: 14, column: 13, sentence: 'unknown task “spilt”', hint: 'Did you mean “split”?' }],
+  problems: [
+    {
+      path: 'tasks.load.needs[0]',
+      line: 14,
+      column: 13,
+      sentence: 'unknown task “spilt”',
+      hint: 'Did you mean “split”?',
+    },
+  ],
 };
 export const wrong = wrongCheck;
 export const goodCheck: JobCheck = { format: 'job', ok: true, name: 'Nightly ingest', tasks: 9, problems: [] };
@@ -173,7 +196,8 @@ tasks:
     run: ./load.sh
     needs: [spilt]
 `;
-export const verifyText = '#!/bin/sh\n# Checks every part against its sum.\nset -eu\nfor part in frames/*.bin; do\n  sha256sum -c "$part.sum"\ndone\necho "all parts fit"\n';
+export const verifyText =
+  '#!/bin/sh\n# Checks every part against its sum.\nset -eu\nfor part in frames/*.bin; do\n  sha256sum -c "$part.sum"\ndone\necho "all parts fit"\n';
 
 export const folders: Record<string, Entry[]> = {
   'ingest:': [dir('ingest-notes', 2), dir('jobs', 5), file('readme.md', 1_204, 700_000, 'ops')].map((one) => one),
@@ -192,10 +216,14 @@ export const texts: Record<string, string> = {
   'jobs/nightly.job.yaml': nightlyText,
   'jobs/legacy.job.yaml': legacyText,
   'jobs/verify.sh': verifyText,
-  'jobs/split.py': 'import sys\n\n\ndef cut(path: str, parts: int) -> list[str]:\n    """Cuts one file into parts."""\n    return [f"{path}.{n}" for n in range(parts)]\n\n\nprint(cut(sys.argv[1], 3))\n',
+  'jobs/split.py':
+    'import sys\n\n\ndef cut(path: str, parts: int) -> list[str]:\n    """Cuts one file into parts."""\n    return [f"{path}.{n}" for n in range(parts)]\n\n\nprint(cut(sys.argv[1], 3))\n',
   'jobs/results-of-a-very-long-measurement-with-a-name-nobody-should-give.csv': `frame,part,"mean, of all",sigma\n${Array.from({ length: 60 }, (_, i) => `${i},${i % 3},${(i * 1.37).toFixed(3)},0.${i}`).join('\n')}\n`,
 };
-export const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
+export const png = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 export const versions: FileVersion[] = [7, 6, 5].map((version, i) => ({
   version,
@@ -212,7 +240,15 @@ export const trash: TrashItem[] = [
   { path: 'jobs/try/out.csv', bytes: 12_000, removedAt: ago(90_000), removedBy: 'admin', version: 1 },
 ];
 
-const summary = (id: string, box: string, path: string, state: RunSummary['state'], s: number, tookS: number | null, more: Partial<RunSummary> = {}): RunSummary => ({
+const summary = (
+  id: string,
+  box: string,
+  path: string,
+  state: RunSummary['state'],
+  s: number,
+  tookS: number | null,
+  more: Partial<RunSummary> = {},
+): RunSummary => ({
   id,
   sandbox: box,
   path,
@@ -228,9 +264,21 @@ const summary = (id: string, box: string, path: string, state: RunSummary['state
   ...more,
 });
 export const runs: RunSummary[] = [
-  summary('r-8f2c', 'ingest', 'jobs/nightly.job.yaml', 'running', 192, null, { name: 'Nightly ingest', tasksTotal: 7, tasksEnded: 3 }),
-  summary('r-8f2b', 'reports', 'daily.job.yaml', 'running', 204, null, { name: 'Daily report', tasksTotal: 3, tasksEnded: 2 }),
-  summary('r-8f29', 'calib', 'sweep.job.yaml', 'waiting', 300, null, { nodes: [], reason: 'no free slot', tasksTotal: 2 }),
+  summary('r-8f2c', 'ingest', 'jobs/nightly.job.yaml', 'running', 192, null, {
+    name: 'Nightly ingest',
+    tasksTotal: 7,
+    tasksEnded: 3,
+  }),
+  summary('r-8f2b', 'reports', 'daily.job.yaml', 'running', 204, null, {
+    name: 'Daily report',
+    tasksTotal: 3,
+    tasksEnded: 2,
+  }),
+  summary('r-8f29', 'calib', 'sweep.job.yaml', 'waiting', 300, null, {
+    nodes: [],
+    reason: 'no free slot',
+    tasksTotal: 2,
+  }),
   summary('r-8f28', 'ingest', 'jobs/verify.sh', 'succeeded', 400, 8.4, { exitCode: 0 }),
   summary('r-8f22', 'calib', 'fit.py', 'failed', 620, 51, { exitCode: 2, reason: 'fit ended with exit 2' }),
   summary('r-8f1e', 'backup', 'state.job.yaml', 'succeeded', 900, 14, { exitCode: 0, tasksTotal: 2, tasksEnded: 2 }),
@@ -240,11 +288,25 @@ export const runs: RunSummary[] = [
 export const manyRuns: RunSummary[] = [
   ...runs,
   ...Array.from({ length: 193 }, (_, i) =>
-    summary(`r-7${(i + 0x100).toString(16)}`, ['ingest', 'calib', 'reports'][i % 3]!, 'jobs/verify.sh', i % 17 === 0 ? 'failed' : 'succeeded', 2_000 + i * 700, 3 + (i % 50), i % 17 === 0 ? { exitCode: 1 } : { exitCode: 0 }),
+    summary(
+      `r-7${(i + 0x100).toString(16)}`,
+      ['ingest', 'calib', 'reports'][i % 3]!,
+      'jobs/verify.sh',
+      i % 17 === 0 ? 'failed' : 'succeeded',
+      2_000 + i * 700,
+      3 + (i % 50),
+      i % 17 === 0 ? { exitCode: 1 } : { exitCode: 0 },
+    ),
   ),
 ];
 
-const attempt = (number: number, state: Attempt['state'], s: number, tookS: number | null, more: Partial<Attempt> = {}): Attempt => ({
+const attempt = (
+  number: number,
+  state: Attempt['state'],
+  s: number,
+  tookS: number | null,
+  more: Partial<Attempt> = {},
+): Attempt => ({
   number,
   node: 'atlas',
   term: '1.14.n-atlas',
@@ -256,7 +318,13 @@ const attempt = (number: number, state: Attempt['state'], s: number, tookS: numb
   outputCut: false,
   ...more,
 });
-const task = (id: string, state: Task['state'], needs: string[], attempts: Attempt[], more: Partial<Task> = {}): Task => ({
+const task = (
+  id: string,
+  state: Task['state'],
+  needs: string[],
+  attempts: Attempt[],
+  more: Partial<Task> = {},
+): Task => ({
   id,
   name: id,
   state,
@@ -278,7 +346,10 @@ export const run: Run = {
     task('split', 'succeeded', ['fetch'], [attempt(1, 'succeeded', 68, 41)]),
     task('load-1', 'running', ['split'], [attempt(1, 'running', 27, null)], { name: 'load · part 1' }),
     task('load-2', 'running', ['split'], [attempt(1, 'running', 27, null)], { name: 'load · part 2' }),
-    task('load-3', 'running', ['split'], [attempt(1, 'failed', 27, 9), attempt(2, 'running', 8, null)], { name: 'load · part 3', attemptsMax: 3 }),
+    task('load-3', 'running', ['split'], [attempt(1, 'failed', 27, 9), attempt(2, 'running', 8, null)], {
+      name: 'load · part 3',
+      attemptsMax: 3,
+    }),
     task('merge', 'waiting', ['load-1', 'load-2', 'load-3'], []),
     task('report', 'waiting', [], [], { finally: true }),
   ],
@@ -312,11 +383,25 @@ export const launchForm: LaunchForm = {
   format: 'job',
   open: false,
   parameters: [
-    { name: 'day', type: 'date', label: 'Day', required: true, default: '2026-11-22', description: 'The day to import.' },
+    {
+      name: 'day',
+      type: 'date',
+      label: 'Day',
+      required: true,
+      default: '2026-11-22',
+      description: 'The day to import.',
+    },
     { name: 'parts', type: 'integer', label: 'Parts', required: false, default: 3, minimum: 1, maximum: 16 },
     { name: 'mode', type: 'choice', label: 'Mode', required: true, default: 'full', options: ['full', 'changed only'] },
     { name: 'note', type: 'string', label: 'Note', required: false, pattern: '[a-z ]*' },
-    { name: 'dry', type: 'boolean', label: 'Try only', required: false, default: false, description: 'Reads everything, writes nothing.' },
+    {
+      name: 'dry',
+      type: 'boolean',
+      label: 'Try only',
+      required: false,
+      default: false,
+      description: 'Reads everything, writes nothing.',
+    },
   ],
   tasks: [
     { id: 'fetch', name: 'fetch', needs: [], finally: false },
@@ -336,5 +421,13 @@ export const users: User[] = [
   { name: 'guest', role: 'viewer', createdAt: ago(1_000_000) },
 ];
 export const tokens: Token[] = [
-  { id: 't-1', label: 'nightly import on quay-2', role: 'operator', createdAt: ago(2_000_000), createdBy: 'ops', expiresAt: ago(-5_000_000), lastUsedAt: ago(600) },
+  {
+    id: 't-1',
+    label: 'nightly import on quay-2',
+    role: 'operator',
+    createdAt: ago(2_000_000),
+    createdBy: 'ops',
+    expiresAt: ago(-5_000_000),
+    lastUsedAt: ago(600),
+  },
 ];

@@ -23,7 +23,11 @@ const screens: { name: string; hash: string; shows: string; press?: string; out?
   { name: 'empty folder', hash: '#/sandboxes/reports', shows: 'This folder is empty' },
   { name: 'job file', hash: '#/sandboxes/ingest/jobs?file=nightly.job.yaml', shows: 'Where would it run?' },
   { name: 'wrong job file', hash: '#/sandboxes/ingest/jobs?file=legacy.job.yaml', shows: 'Did you mean' },
-  { name: 'table', hash: '#/sandboxes/ingest/jobs?file=results-of-a-very-long-measurement-with-a-name-nobody-should-give.csv', shows: 'mean, of all' },
+  {
+    name: 'table',
+    hash: '#/sandboxes/ingest/jobs?file=results-of-a-very-long-measurement-with-a-name-nobody-should-give.csv',
+    shows: 'mean, of all',
+  },
   { name: 'history', hash: '#/sandboxes/ingest/jobs?file=nightly.job.yaml&view=history', shows: 'Version 5' },
   { name: 'editor', hash: '#/sandboxes/ingest/jobs?file=legacy.job.yaml&view=edit', shows: '1 mistake' },
   { name: 'trash', hash: '#/sandboxes/ingest?view=trash', shows: 'jobs/old.sh' },
@@ -42,15 +46,26 @@ const looks = [
 
 describe.each(looks)('in $theme at $width × $height', (look) => {
   it.each(screens)('the $name is accessible, keeps to the policy and fits', async (screen) => {
-    const answer = screen.out ? (asked: { path: string }) => (asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null) : undefined;
+    const answer = screen.out
+      ? (asked: { path: string }) =>
+          asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null
+      : undefined;
     const it = await openConsole(browser, pages, { hash: screen.hash, ...look, ...(answer ? { answer } : {}) });
     if (screen.press) {
       await it.page.getByRole('heading', { level: 1 }).waitFor();
       await it.page.keyboard.press(screen.press);
     }
     await it.page.getByText(screen.shows).first().waitFor();
-    const found = await new AxeBuilder({ page: it.page }).setLegacyMode(true).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
-    expect(found.violations.map((one) => ({ id: one.id, at: one.nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`) }))).toEqual([]);
+    const found = await new AxeBuilder({ page: it.page })
+      .setLegacyMode(true)
+      .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+      .analyze();
+    expect(
+      found.violations.map((one) => ({
+        id: one.id,
+        at: one.nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
+      })),
+    ).toEqual([]);
     expect(it.troubles).toEqual([]);
     expect(await it.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
     await it.close();

@@ -13,6 +13,7 @@
  * under another runner.
  */
 import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AttemptEnd } from '../../contract/facts.ts';
 import {
@@ -289,22 +290,23 @@ export class Attempts {
   async #resume(live: Live, known: KnownAttempt): Promise<Recovered['found']> {
     if (process.platform !== 'linux') return 'neverStarted';
     try {
-      const wasThere = !makeFolder(live.folder);
+      // Its start was told, so it had a folder; what stood in it nobody knows any more.
+      const isGone = known.state === 'running' && !existsSync(live.folder);
+      if (!isGone) makeFolder(live.folder);
       if (known.bootId !== this.#boot) return this.#resumeAfterBoot(live, known);
+      if (isGone) return this.#giveUp(live, 'It had begun, but the files that would tell how it went are gone.');
       const standing = await this.#standing(live.folder);
-      if (standing.kind !== 'free') return this.#takeUp(live, standing);
-      // A start is told a moment before its wrapper claims it; but a folder that is gone held more than that.
-      if (known.state === 'saved' || wasThere) return 'neverStarted';
+      // Also where a start was told: that is a moment before the wrapper claims it.
+      return standing.kind === 'free' ? 'neverStarted' : this.#takeUp(live, standing);
     } catch (problem) {
       return this.#giveUp(live, `Its folder cannot be read: ${(problem as Error).message}`);
     }
-    return this.#giveUp(live, 'It had begun, but the files that would tell how it went are gone.');
   }
 
   /** Claims are not synced: after another boot, only a complete end proves anything. */
   #resumeAfterBoot(live: Live, known: KnownAttempt): Recovered['found'] {
-    const state = readFolder(live.folder);
-    if (state.kind === 'ended' || state.kind === 'exited') return this.#takeUp(live, state);
+    const state = existsSync(live.folder) ? readFolder(live.folder) : null;
+    if (state?.kind === 'ended' || state?.kind === 'exited') return this.#takeUp(live, state);
     const what = known.state === 'running' ? 'while it ran' : 'before it was known whether it had begun';
     live.outcome = { kind: 'lost', detail: `The machine was restarted ${what}.`, at: Date.now() };
     this.#finish(live);

@@ -16,11 +16,14 @@ export const boxHeight = 52;
 
 function edgesOf(tasks: readonly Node[]): [string, string][] {
   const ids = new Set(tasks.map((task) => task.id));
-  const edges: [string, string][] = tasks.flatMap((task) => task.needs.filter((need) => ids.has(need)).map((need): [string, string] => [need, task.id]));
+  const edges: [string, string][] = tasks.flatMap((task) =>
+    task.needs.filter((need) => ids.has(need)).map((need): [string, string] => [need, task.id]),
+  );
   const needed = new Set(edges.map(([from]) => from));
   const lasts = tasks.filter((task) => !task.finally && !needed.has(task.id));
   for (const task of tasks) {
-    if (task.finally && !edges.some(([, to]) => to === task.id)) for (const last of lasts) edges.push([last.id, task.id]);
+    if (task.finally && !edges.some(([, to]) => to === task.id))
+      for (const last of lasts) edges.push([last.id, task.id]);
   }
   return edges;
 }
@@ -58,7 +61,11 @@ export function laidOut(tasks: readonly Node[]): Drawn {
     const y1 = a.y + boxHeight / 2;
     const y2 = b.y + boxHeight / 2;
     const bend = Math.max(20, (b.x - x1) / 2);
-    return { from, to, path: y1 === y2 ? `M${x1} ${y1}H${b.x}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${b.x - bend} ${y2} ${b.x} ${y2}` };
+    return {
+      from,
+      to,
+      path: y1 === y2 ? `M${x1} ${y1}H${b.x}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${b.x - bend} ${y2} ${b.x} ${y2}`,
+    };
   });
   const right = Math.max(0, ...boxes.map((box) => box.x + boxWidth));
   const bottom = Math.max(0, ...boxes.map((box) => box.y + boxHeight));

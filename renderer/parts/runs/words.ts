@@ -28,8 +28,10 @@ export function sayRun(run: RunSummary): string {
   return run.state;
 }
 
-export const tookMs = (of: { startedAt?: string | undefined; endedAt?: string | undefined }, now: number): number | null =>
-  of.startedAt ? (of.endedAt ? Date.parse(of.endedAt) : now) - Date.parse(of.startedAt) : null;
+export const tookMs = (
+  of: { startedAt?: string | undefined; endedAt?: string | undefined },
+  now: number,
+): number | null => (of.startedAt ? (of.endedAt ? Date.parse(of.endedAt) : now) - Date.parse(of.startedAt) : null);
 export const sayTook = (of: { startedAt?: string | undefined; endedAt?: string | undefined }, now: number): string => {
   const ms = tookMs(of, now);
   return ms === null ? '–' : durationOf(ms);
@@ -54,8 +56,10 @@ export function sayTask(task: Task, now: number): string {
   if (task.state === 'running' && last) {
     return task.attempts.length > 1 ? `attempt ${last.number} · ${last.node}` : `${sayTook(last, now)} · ${last.node}`;
   }
-  if (task.nextAttemptAt && task.state !== 'succeeded') return `again in ${durationOf(Math.max(0, Date.parse(task.nextAttemptAt) - now))}`;
-  if (last && (task.state === 'succeeded' || task.state === 'failed' || task.state === 'cancelled')) return `${sayTook(last, now)} · ${last.node}`;
+  if (task.nextAttemptAt && task.state !== 'succeeded')
+    return `again in ${durationOf(Math.max(0, Date.parse(task.nextAttemptAt) - now))}`;
+  if (last && (task.state === 'succeeded' || task.state === 'failed' || task.state === 'cancelled'))
+    return `${sayTook(last, now)} · ${last.node}`;
   if (task.reason) return task.reason;
   if (task.state === 'waiting' && task.needs.length > 0) return `waits for ${task.needs.join(', ')}`;
   if (task.state === 'waiting' && task.finally) return 'at the end, always';

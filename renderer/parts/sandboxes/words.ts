@@ -3,8 +3,27 @@ import type { Entry, Sandbox } from '../../../node-runtime/contract/model.ts';
 import { plural } from '../../kit/words.ts';
 
 const kinds: Record<string, string> = {
-  csv: 'Table', tsv: 'Table', json: 'JSON', yaml: 'YAML', yml: 'YAML', md: 'Text', txt: 'Text', log: 'Text', png: 'Image', jpg: 'Image',
-  jpeg: 'Image', gif: 'Image', webp: 'Image', svg: 'Image', pdf: 'PDF', zip: 'Archive', gz: 'Archive', tar: 'Archive', py: 'Python', sql: 'SQL', parquet: 'Parquet',
+  csv: 'Table',
+  tsv: 'Table',
+  json: 'JSON',
+  yaml: 'YAML',
+  yml: 'YAML',
+  md: 'Text',
+  txt: 'Text',
+  log: 'Text',
+  png: 'Image',
+  jpg: 'Image',
+  jpeg: 'Image',
+  gif: 'Image',
+  webp: 'Image',
+  svg: 'Image',
+  pdf: 'PDF',
+  zip: 'Archive',
+  gz: 'Archive',
+  tar: 'Archive',
+  py: 'Python',
+  sql: 'SQL',
+  parquet: 'Parquet',
 };
 
 export function sayKind(entry: Entry): string {
@@ -17,9 +36,11 @@ export function sayKind(entry: Entry): string {
 export const isWrong = (entry: Entry): boolean => entry.job?.ok === false;
 export const canLaunch = (entry: Entry): boolean => entry.job?.ok === true;
 
-export const sayPlace = (sandbox: Sandbox): string => (sandbox.kind === 'local' && sandbox.node ? `local · ${sandbox.node}` : sandbox.kind);
+export const sayPlace = (sandbox: Sandbox): string =>
+  sandbox.kind === 'local' && sandbox.node ? `local · ${sandbox.node}` : sandbox.kind;
 export function sayMeaning(sandbox: Sandbox, solo: boolean): string {
-  if (sandbox.kind === 'local') return `Its files lie on ${sandbox.node ?? 'one node'} only${sandbox.directory ? `, in ${sandbox.directory}` : ''}. When that node is away, they are away too.`;
+  if (sandbox.kind === 'local')
+    return `Its files lie on ${sandbox.node ?? 'one node'} only${sandbox.directory ? `, in ${sandbox.directory}` : ''}. When that node is away, they are away too.`;
   if (sandbox.kind === 'partitioned') return 'Each part lies on one node; the console shows one tree.';
   return solo
     ? 'A shared sandbox is kept by the cluster, every version of every file. With one controller there is one copy.'

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { routes } from '../../../node-runtime/contract/routes.ts';
 import { addresses, call, Failure, type Name, open, urlOf } from '../../../renderer/api.ts';
 
-const jsonOf = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+const jsonOf = (body: unknown, status = 200): Response =>
+  new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.useRealTimers();
@@ -18,10 +19,14 @@ describe('the table of addresses', () => {
 
 describe('an address', () => {
   it('keeps slashes of a path and escapes everything else', () => {
-    expect(urlOf('fileRead', { params: { sandbox: 'in', path: 'a b/c#d?.txt' } })).toBe('/api/v1/sandboxes/in/files/a%20b/c%23d%3F.txt');
+    expect(urlOf('fileRead', { params: { sandbox: 'in', path: 'a b/c#d?.txt' } })).toBe(
+      '/api/v1/sandboxes/in/files/a%20b/c%23d%3F.txt',
+    );
   });
   it('leaves out what is not asked for', () => {
-    expect(urlOf('runs', { query: { state: 'running', text: '', cursor: undefined, limit: 5 } })).toBe('/api/v1/runs?state=running&limit=5');
+    expect(urlOf('runs', { query: { state: 'running', text: '', cursor: undefined, limit: 5 } })).toBe(
+      '/api/v1/runs?state=running&limit=5',
+    );
   });
 });
 
@@ -45,11 +50,19 @@ describe('a call', () => {
     let asked = 0;
     vi.stubGlobal('fetch', async () => {
       asked++;
-      return jsonOf({ code: 'run_ended', title: 'The run has ended', detail: 'r-1 has ended', next: 'Launch it again.' }, 409);
+      return jsonOf(
+        { code: 'run_ended', title: 'The run has ended', detail: 'r-1 has ended', next: 'Launch it again.' },
+        409,
+      );
     });
     const failure = await call('cancel', { params: { run: 'r-1' } }).catch((cause: unknown) => cause);
     expect(failure).toBeInstanceOf(Failure);
-    expect(failure).toMatchObject({ code: 'run_ended', status: 409, message: 'r-1 has ended', next: 'Launch it again.' });
+    expect(failure).toMatchObject({
+      code: 'run_ended',
+      status: 409,
+      message: 'r-1 has ended',
+      next: 'Launch it again.',
+    });
     expect(asked).toBe(1);
   });
   it('says that the node does not answer when there is no answer', async () => {

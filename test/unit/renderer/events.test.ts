@@ -36,7 +36,12 @@ describe('following events', () => {
     const asked: string[] = [];
     const said: string[] = [];
     const streams = [
-      () => streamOf('event: hello\nid: 5\ndata: {"resumed":false}\n\n', 'id: 6\nda', 'ta: {"kind":"cluster","position":6,"at":"x"}\n\n'),
+      () =>
+        streamOf(
+          'event: hello\nid: 5\ndata: {"resumed":false}\n\n',
+          'id: 6\nda',
+          'ta: {"kind":"cluster","position":6,"at":"x"}\n\n',
+        ),
       () => {
         throw new Error('refused');
       },
@@ -74,7 +79,11 @@ describe('following events', () => {
         if (waits.length === 7) stop.abort();
       },
     };
-    await followEvents(door, { onHello: () => undefined, onEvent: () => undefined, onLost: () => undefined }, stop.signal);
+    await followEvents(
+      door,
+      { onHello: () => undefined, onEvent: () => undefined, onLost: () => undefined },
+      stop.signal,
+    );
     expect(waits).toEqual([200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
   });
 });

@@ -18,7 +18,11 @@ describe('editing', () => {
   it('never bases a save on the old version once someone else saved', () => {
     const conflict = edited(written('mine\n'), { kind: 'foundChanged', theirs: 'theirs\n', theirsEtag: '"9"' });
     for (const whose of ['mine', 'theirs', 'both'] as const) {
-      expect(edited(conflict, { kind: 'kept', whose })).toMatchObject({ phase: 'open', saved: 'theirs\n', etag: '"9"' });
+      expect(edited(conflict, { kind: 'kept', whose })).toMatchObject({
+        phase: 'open',
+        saved: 'theirs\n',
+        etag: '"9"',
+      });
     }
     expect(edited(conflict, { kind: 'kept', whose: 'theirs' }).text).toBe('theirs\n');
     expect(edited(conflict, { kind: 'kept', whose: 'mine' }).text).toBe('mine\n');
@@ -31,7 +35,13 @@ describe('editing', () => {
 });
 
 describe('launching', () => {
-  const field = (name: string, type: ParameterField['type'], more: Partial<ParameterField> = {}): ParameterField => ({ name, type, label: name, required: false, ...more });
+  const field = (name: string, type: ParameterField['type'], more: Partial<ParameterField> = {}): ParameterField => ({
+    name,
+    type,
+    label: name,
+    required: false,
+    ...more,
+  });
   const fields = [
     field('day', 'date', { required: true }),
     field('parts', 'integer', { minimum: 1, maximum: 16, default: 3 }),
@@ -43,7 +53,10 @@ describe('launching', () => {
     expect(beginTyped(fields, { day: '2026-01-02', parts: 5 })).toMatchObject({ day: '2026-01-02', parts: '5' });
   });
   it('gives typed values and leaves out what is empty', () => {
-    expect(parametersOf(fields, { day: '2026-11-21', parts: '4', dry: 'true', note: '' })).toEqual({ values: { day: '2026-11-21', parts: 4, dry: true }, mistakes: {} });
+    expect(parametersOf(fields, { day: '2026-11-21', parts: '4', dry: 'true', note: '' })).toEqual({
+      values: { day: '2026-11-21', parts: 4, dry: true },
+      mistakes: {},
+    });
   });
   it.each([
     [fields[0]!, '', 'This is needed.'],
@@ -57,12 +70,24 @@ describe('launching', () => {
     expect(mistakeIn(of, text)).toBe(sentence);
   });
   it('takes further parameters of scripts, and refuses names no environment has', () => {
-    const { values, mistakes } = parametersOf([], {}, [{ name: 'DAY', value: '1' }, { name: '9x', value: '1' }, { name: '', value: '' }]);
+    const { values, mistakes } = parametersOf([], {}, [
+      { name: 'DAY', value: '1' },
+      { name: '9x', value: '1' },
+      { name: '', value: '' },
+    ]);
     expect(values).toEqual({ DAY: '1' });
     expect(Object.keys(mistakes)).toEqual(['further:9x']);
   });
   it("brings the node's mistakes to their fields", () => {
-    expect(mistakesFrom([{ path: 'parameters.parts', sentence: 'Too many.' }, { path: 'x', sentence: 'No.' }], fields)).toEqual({ parts: 'Too many.', '': 'No.' });
+    expect(
+      mistakesFrom(
+        [
+          { path: 'parameters.parts', sentence: 'Too many.' },
+          { path: 'x', sentence: 'No.' },
+        ],
+        fields,
+      ),
+    ).toEqual({ parts: 'Too many.', '': 'No.' });
   });
 });
 
@@ -81,15 +106,21 @@ describe('addresses of the console', () => {
     if (place.screen === 'link') expect(found.screen).toBe('link');
     else expect(found).toEqual(place);
   });
-  it.each(['', '#', '#/nowhere', '#/launch/x', '#/%E0%A4%A', '#/runs?attempt=x'])('that mean nothing open a screen and do nothing: %s', (hash) => {
-    expect(['overview', 'runs']).toContain(placeOf(hash).screen);
-  });
+  it.each(['', '#', '#/nowhere', '#/launch/x', '#/%E0%A4%A', '#/runs?attempt=x'])(
+    'that mean nothing open a screen and do nothing: %s',
+    (hash) => {
+      expect(['overview', 'runs']).toContain(placeOf(hash).screen);
+    },
+  );
 });
 
 describe('names', () => {
-  it.each(['', ' ', '.', '..', 'a/b', 'a\\b', 'a\0', 'x'.repeat(256)])('that no folder can hold are refused: %j', (name) => {
-    expect(mistakeInName(name)).not.toBeNull();
-  });
+  it.each(['', ' ', '.', '..', 'a/b', 'a\\b', 'a\0', 'x'.repeat(256)])(
+    'that no folder can hold are refused: %j',
+    (name) => {
+      expect(mistakeInName(name)).not.toBeNull();
+    },
+  );
   it('of copies keep all of the ending and are free', () => {
     const taken = new Set(['a copy.job.yaml', '.env copy']);
     expect(freeName('a.job.yaml', (name) => taken.has(name))).toBe('a copy 2.job.yaml');

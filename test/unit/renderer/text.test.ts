@@ -49,14 +49,24 @@ describe('output lines', () => {
 
 describe('colours', () => {
   it('become names of our tones, and other escapes are left out', () => {
-    expect(piecesOf('a\u001b[31mred\u001b[0m\u001b[2K b\u001b]0;title\u0007').map((one) => [one.text, one.colour])).toEqual([['a', 'plain'], ['red', 'alarm'], [' b', 'plain']]);
+    expect(
+      piecesOf('a\u001b[31mred\u001b[0m\u001b[2K b\u001b]0;title\u0007').map((one) => [one.text, one.colour]),
+    ).toEqual([
+      ['a', 'plain'],
+      ['red', 'alarm'],
+      [' b', 'plain'],
+    ]);
     expect(piecesOf('\u001b[38;2;250;30;30mx\u001b[38;5;46my')[0]).toMatchObject({ colour: 'alarm' });
     expect(piecesOf('\u001b[38;5;46my')[0]).toMatchObject({ colour: 'ok' });
   });
   it('never lose or add text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
-        expect(piecesOf(text).map((one) => one.text).join('')).toBe(plainOf(text));
+        expect(
+          piecesOf(text)
+            .map((one) => one.text)
+            .join(''),
+        ).toBe(plainOf(text));
       }),
     );
   });
@@ -67,7 +77,11 @@ describe('colours', () => {
 
 describe('tables of values', () => {
   it('read quotes, doubled quotes, other separators and a last line without end', () => {
-    expect(rowsOf('a;b\r\n"x;1";"say ""hi"""\n2;')).toEqual([['a', 'b'], ['x;1', 'say "hi"'], ['2', '']]);
+    expect(rowsOf('a;b\r\n"x;1";"say ""hi"""\n2;')).toEqual([
+      ['a', 'b'],
+      ['x;1', 'say "hi"'],
+      ['2', ''],
+    ]);
   });
   it('stop at the number of rows asked for', () => {
     expect(rowsOf('a\nb\nc\n', 2)).toHaveLength(2);
@@ -75,8 +89,22 @@ describe('tables of values', () => {
 });
 
 describe('words', () => {
-  it.each([[0, '0 B'], [611, '611 B'], [2_100, '2.1 kB'], [999_950, '1.0 MB'], [48_200_000, '48.2 MB'], [212e9, '212 GB']])('say %d bytes as %s', (n, text) => expect(sizeOf(n)).toBe(text));
-  it.each([[212, '212 ms'], [8_400, '8.4 s'], [51_000, '51 s'], [192_000, '3 m 12 s'], [3_599_600, '1 h 00 m'], [90_000_000, '1 d 1 h']])('say %d ms as %s', (n, text) => expect(durationOf(n)).toBe(text));
+  it.each([
+    [0, '0 B'],
+    [611, '611 B'],
+    [2_100, '2.1 kB'],
+    [999_950, '1.0 MB'],
+    [48_200_000, '48.2 MB'],
+    [212e9, '212 GB'],
+  ])('say %d bytes as %s', (n, text) => expect(sizeOf(n)).toBe(text));
+  it.each([
+    [212, '212 ms'],
+    [8_400, '8.4 s'],
+    [51_000, '51 s'],
+    [192_000, '3 m 12 s'],
+    [3_599_600, '1 h 00 m'],
+    [90_000_000, '1 d 1 h'],
+  ])('say %d ms as %s', (n, text) => expect(durationOf(n)).toBe(text));
 });
 
 describe('finding', () => {
@@ -98,7 +126,9 @@ describe('the task graph', () => {
   });
   it('never lets two boxes lie over each other', () => {
     const { boxes } = laidOut([task('a'), ...Array.from({ length: 12 }, (_, i) => task(`b${i}`, ['a']))]);
-    for (const one of boxes) for (const other of boxes) if (one !== other && one.x === other.x) expect(Math.abs(one.y - other.y)).toBeGreaterThan(boxHeight);
+    for (const one of boxes)
+      for (const other of boxes)
+        if (one !== other && one.x === other.x) expect(Math.abs(one.y - other.y)).toBeGreaterThan(boxHeight);
   });
   it('leaves out needs that name no task', () => {
     expect(laidOut([task('a', ['ghost'])]).lines).toEqual([]);

@@ -9,12 +9,23 @@ class Refused extends Error {}
 class MovedOn extends Error {}
 
 /** A node that keeps what arrives; `plan` says what happens to each request. */
-function nodeWith(bytes: number, plan: (request: string, n: number) => 'ok' | 'break' | 'lostAnswer' | 'refuse' | 'elsewhere') {
+function nodeWith(
+  bytes: number,
+  plan: (request: string, n: number) => 'ok' | 'break' | 'lostAnswer' | 'refuse' | 'elsewhere',
+) {
   const log: string[] = [];
   let offset = 0;
   let n = 0;
   let visible = 0;
-  const upload = (): Upload => ({ id: 'u-1', sandbox: 's', path: 'f', bytes, offset, chunkBytesMax: 8 * MiB, expiresAt: '' });
+  const upload = (): Upload => ({
+    id: 'u-1',
+    sandbox: 's',
+    path: 'f',
+    bytes,
+    offset,
+    chunkBytesMax: 8 * MiB,
+    expiresAt: '',
+  });
   async function answer<T>(request: string, effect: () => T): Promise<T> {
     const what = plan(request, n++);
     log.push(`${request}${what === 'ok' ? '' : ` ${what}`}`);
