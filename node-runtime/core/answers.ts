@@ -23,6 +23,8 @@ export function answerTo(state: Replicated, wish: Wish, run: string | undefined)
       return { status: 201, body: sandboxView(state.sandboxes.get(wish.name)!) };
     case 'changeFiles':
       return changedEntry(state, wish);
+    case 'noteLocalChange':
+      return wish.answer;
     case 'launch':
       return { status: 201, body: runOf(state.jobs, run!) };
     case 'cancel':

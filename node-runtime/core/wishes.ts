@@ -9,12 +9,14 @@
  * checked against the state.
  */
 
-import type { Refusal } from '../contract/errors.ts';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
 import type { Fact, FileChange, Plan } from '../contract/facts.ts';
 import type { Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
 import * as jobs from './jobs/jobs.ts';
 import type { Replicated } from './replicated.ts';
+import { utf8Bytes } from './sandboxes/paths.ts';
 import * as sandboxes from './sandboxes/sandboxes.ts';
 
 export type FileGuard = { path: string; ifMatch?: string; ifAbsent?: boolean };
@@ -51,6 +53,8 @@ export type Wish =
       sandbox: string;
       act: Extract<Fact, { kind: 'localFilesChanged' }>['act'];
       paths: string[];
+      /** What the shell answers, so that the same key gets it again (P36). */
+      answer: { status: number; body: unknown };
     }
   | {
       wish: 'launch';
@@ -108,6 +112,14 @@ function decideLaunch(
 ): Decision {
   const sandbox = sandboxes.sandboxNamed(state.sandboxes, wish.sandbox);
   if ('code' in sandbox) return sandbox;
+  // The job file was read before: by now another sandbox may bear that name.
+  if ((wish.revision ?? 0) > sandbox.revision || (wish.revision === undefined) !== (sandbox.storage === 'local')) {
+    return refuse('sandbox_unknown', `"${wish.sandbox}" was removed and made anew in this moment; launch again.`);
+  }
+  // The answer is kept in the same entry and repeats at most what the plan holds.
+  if (2 * utf8Bytes(JSON.stringify([wish.plan, wish.parameters])) > limits.entryBytesMax * 0.9) {
+    return refuse('limit_reached', `${wish.path} and its parameters are too large together for one run.`);
+  }
   const run = runId(circumstances.index, circumstances.random);
   const decision = jobs.decideLaunch(state.jobs, { ...wish, run });
   return 'code' in decision ? decision : { ...decision, names: { run } };

@@ -4,9 +4,10 @@
  * A full disk is a refusal wherever it is met, not a mistake of ours.
  */
 import { refuse } from '../contract/errors.ts';
-import type { Handlers } from '../io/http/asked.ts';
+import { type RouteName, routes } from '../contract/routes.ts';
+import type { Asked, Handlers } from '../io/http/asked.ts';
 import { clusterHandlers } from './cluster.ts';
-import type { Parts } from './parts.ts';
+import { answeredBefore, type Parts, replied } from './parts.ts';
 import { peopleHandlers } from './people.ts';
 import { runHandlers } from './runs.ts';
 import { sandboxHandlers } from './sandboxes.ts';
@@ -19,12 +20,16 @@ export function makeHandlers(parts: Parts): Handlers {
     ...runHandlers(parts),
   };
   const guarded = Object.entries(handlers).map(([name, handle]) => {
-    const act = handle as (asked: unknown) => unknown;
+    const act = handle as (asked: Asked<RouteName>) => unknown;
+    const isBytes = routes[name as RouteName].body === 'bytes';
     return [
       name,
-      async (asked: unknown) => {
+      async (asked: Asked<RouteName>) => {
         try {
-          return await act(asked);
+          // The same request again: the answer of then, also when what it was about is gone by now (P36).
+          // Where the body is bytes it has to be read first to be the same: the handler sees to it.
+          const before = isBytes ? null : await answeredBefore(parts, asked);
+          return before ? replied(before) : await act(asked);
         } catch (error) {
           if (!isDiskFull(error)) throw error;
           return refuse('disk_full', `The disk of ${parts.name} is full.`);

@@ -5,6 +5,7 @@
 import type { Refusal } from '../contract/errors.ts';
 import type { RouteName } from '../contract/routes.ts';
 import type { Reply as CoreReply } from '../core/effects.ts';
+import { answerOf } from '../core/routing/keys.ts';
 import type { Wish } from '../core/wishes.ts';
 import type { Blobs } from '../io/files/blobs.ts';
 import type { Uploads } from '../io/files/uploads.ts';
@@ -49,6 +50,21 @@ export async function wish<N extends RouteName>(
   content = '',
 ): Promise<CoreReply> {
   return parts.loop.ask(asked.caller.by, keyOf(asked, content), what);
+}
+
+/**
+ * What the key of a request was answered with before; a refusal when it meant another request; null when it is new.
+ * Asked before anything is looked at or done: the world may have changed since the first time.
+ */
+export async function answeredBefore(
+  parts: Parts,
+  asked: Pick<Asked<RouteName>, 'caller' | 'key' | 'requestHash'>,
+  content = '',
+): Promise<CoreReply | null> {
+  const key = keyOf(asked, content);
+  if (!key) return null;
+  const kept = await parts.loop.read((state) => answerOf(state.keys, asked.caller.by, key.key, key.request));
+  return kept && !('code' in kept) ? { status: kept.status, body: kept.answer } : kept;
 }
 
 /** A core answer as an HTTP one. The body was made by the core for just this route. */

@@ -13,12 +13,11 @@ import { runOf, summaries } from '../core/jobs/jobs.ts';
 import { launchFormOf } from '../core/jobs/launch-form.ts';
 import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
 import { planOf, planOfScript } from '../core/jobs/plan.ts';
-import { answerOf } from '../core/routing/keys.ts';
 import { checkJobText, isJobPath } from '../io/files/job-text.ts';
 import type { Asked, Handlers } from '../io/http/asked.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { readJobSource } from './job-source.ts';
-import { isRefusal, keyOf, type Parts, replied, wish } from './parts.ts';
+import { isRefusal, type Parts, replied, wish } from './parts.ts';
 
 type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'log' | 'logTimes';
 
@@ -82,10 +81,6 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
 
     async launch(asked) {
       const { sandbox, path, parameters } = asked.body;
-      const key = keyOf(asked);
-      const kept = key && (await loop.read((state) => answerOf(state.keys, asked.caller.by, key.key, key.request)));
-      // The same request again: the answer of then, also when the file is gone by now.
-      if (kept) return 'code' in kept ? kept : replied({ status: kept.status, body: kept.answer });
       const prepared = await prepare(sandbox, path);
       if ('code' in prepared) return prepared;
       const values = bindParameters(prepared.fields, parameters ?? {}, { today: today(), open: prepared.open });

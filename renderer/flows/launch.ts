@@ -51,7 +51,7 @@ export function mistakeIn(field: ParameterField, text: string): string | null {
   return null;
 }
 
-const valueOf = (field: ParameterField, text: string): string | number | boolean =>
+const typedValueOf = (field: ParameterField, text: string): string | number | boolean =>
   field.type === 'integer' || field.type === 'number'
     ? Number(text)
     : field.type === 'boolean'
@@ -69,7 +69,7 @@ export function parametersOf(
     const text = typed[field.name] ?? '';
     const mistake = mistakeIn(field, text);
     if (mistake) mistakes[field.name] = mistake;
-    else if (text !== '') values[field.name] = valueOf(field, text);
+    else if (text !== '') values[field.name] = typedValueOf(field, text);
   }
   for (const { name, value } of further) {
     if (name === '' && value === '') continue;

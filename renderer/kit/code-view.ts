@@ -129,6 +129,16 @@ const rangeOf = (state: EditorState, mark: Mark): Diagnostic => {
   };
 };
 
+const asked = (todo: (() => void) | undefined): boolean => {
+  todo?.();
+  return true;
+};
+/** After Escape, Tab leaves the editor for two seconds instead of indenting. */
+const tabLeaves = (view: EditorView): boolean => {
+  view.setTabFocusMode(2_000);
+  return false;
+};
+
 export function showCode(
   root: ShadowRoot,
   of: { label: string; text: string; readOnly: boolean; onchange?: (text: string) => void; onsave?: () => void },
@@ -145,8 +155,8 @@ export function showCode(
         highlightActiveLineGutter(),
         lintGutter(),
         keymap.of([
-          { key: 'Mod-s', preventDefault: true, run: () => (of.onsave?.(), true) },
-          { key: 'Escape', run: (view) => (view.setTabFocusMode(2_000), false) },
+          { key: 'Mod-s', preventDefault: true, run: () => asked(of.onsave) },
+          { key: 'Escape', run: tabLeaves },
           ...closeBracketsKeymap,
           ...historyKeymap,
           indentWithTab,

@@ -81,7 +81,7 @@ class FileState {
   /** Reads the part that begins at `from`; at the end for a negative one. */
   async read(from: number): Promise<void> {
     const entry = this.entry;
-    if (!entry || entry.kind !== 'file') return;
+    if (entry?.kind !== 'file') return;
     const turn = ++this.turn;
     try {
       const shown = await this.partOf(entry, from < 0 ? Math.max(0, entry.bytes - partBytes) : from);

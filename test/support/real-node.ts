@@ -6,10 +6,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Run } from '../../node-runtime/contract/model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** `npm test` builds first and runs what it built, as users do; by hand the sources run. */
@@ -17,7 +18,13 @@ const main = process.env['BINNACLE_TEST_BUILT']
   ? path.join(root, 'dist', 'runtime', 'main.js')
   : path.join(root, 'node-runtime', 'main.ts');
 
-export type Answer = { status: number; headers: Record<string, string>; text: string; json: () => never };
+export type Answer = {
+  status: number;
+  headers: Record<string, string>;
+  text: string;
+  bytes: Buffer;
+  json: () => never;
+};
 export type Running = { pid: number; socketPath: string; url: string | null; fingerprint: string; name: string };
 
 export async function eventually<T>(
@@ -150,11 +157,13 @@ export class RealNode {
           answer.on('data', (part) => parts.push(part));
           answer.on('error', failed);
           answer.on('end', () => {
-            const text = Buffer.concat(parts).toString('utf8');
+            const bytes = Buffer.concat(parts);
+            const text = bytes.toString('utf8');
             done({
               status: answer.statusCode!,
               headers: answer.headers as Record<string, string>,
               text,
+              bytes,
               json: () => JSON.parse(text) as never,
             });
           });
@@ -174,4 +183,64 @@ export class RealNode {
   put(sandbox: string, file: string, text: string, query = ''): Promise<unknown> {
     return this.must('PUT', `/api/v1/sandboxes/${sandbox}/files/${file}${query}`, Buffer.from(text));
   }
+
+  /** An answer that goes on: its head, and its body as it comes. `left` ends it from this side. */
+  stream(
+    address: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ answer: IncomingMessage; text: () => string; over: Promise<void>; left: () => void }> {
+    const socketPath = this.running()?.socketPath;
+    if (!socketPath) return Promise.reject(new Error('not running'));
+    return new Promise((done, failed) => {
+      const asked = request({ socketPath, path: address, headers: { host: 'localhost', ...headers } }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part) => parts.push(part));
+        const over = new Promise<void>((ended, broke) => answer.on('end', ended).on('error', broke));
+        over.catch(() => {}); // whoever waits for it sees it
+        done({ answer, text: () => Buffer.concat(parts).toString('utf8'), over, left: () => asked.destroy() });
+      });
+      asked.on('error', failed);
+      asked.end();
+    });
+  }
+
+  launch(sandbox: string, file: string, parameters?: Record<string, string | number | boolean>): Promise<Run> {
+    return this.must<Run>('POST', '/api/v1/runs', { sandbox, path: file, ...(parameters ? { parameters } : {}) });
+  }
+
+  run(id: string): Promise<Run> {
+    return this.must<Run>('GET', `/api/v1/runs/${id}`);
+  }
+
+  /** Waits until a run is as wanted; the default is that it has ended. */
+  until(id: string, is: (run: Run) => boolean = hasEnded, deadlineMs = 20_000): Promise<Run> {
+    return eventually(
+      `run ${id} is as wanted`,
+      async () => {
+        const run = await this.run(id);
+        return is(run) && run;
+      },
+      deadlineMs,
+    );
+  }
+
+  /** Launches and waits for the end. */
+  async through(sandbox: string, file: string, parameters?: Record<string, string | number | boolean>): Promise<Run> {
+    return this.until((await this.launch(sandbox, file, parameters)).id);
+  }
+
+  async output(run: string, task: string, query = ''): Promise<string> {
+    const answer = await this.ask('GET', `/api/v1/runs/${run}/tasks/${task}/log${query}`);
+    if (answer.status !== 200) throw new Error(`log: ${answer.status} ${answer.text}`);
+    return answer.text;
+  }
+}
+
+export const hasEnded = (run: Pick<Run, 'state'>): boolean => !['queued', 'waiting', 'running'].includes(run.state);
+
+/** The code of a refusal, with its status: `412 file_changed`. A success gives its status alone. */
+export function refusalOf(answer: Pick<Answer, 'status' | 'text'>): string {
+  if (answer.status < 400) return String(answer.status);
+  const { code, status, next } = JSON.parse(answer.text) as { code: string; status: number; next: string };
+  return status === answer.status && next ? `${answer.status} ${code}` : `not as promised: ${answer.text}`;
 }

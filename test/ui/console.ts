@@ -26,7 +26,7 @@ export const problem = (status: number, code: string, detail: string, next: stri
   body: JSON.stringify({ type: `errors#${code}`, title: detail, status, code, detail, next, ...more }),
 });
 
-function fileAnswer(asked: Asked, path: string): Answer {
+function fileAnswer(path: string): Answer {
   if (path.endsWith('.png')) return { body: f.png };
   const text = f.texts[path] ?? `text of ${path}\n`;
   const etag = `"${path}-1"`;
@@ -89,7 +89,7 @@ function fixtureAnswer(asked: Asked): Answer | null {
       .filter((entry) => entry.path.includes(text));
     return { json: { entries, more: false } };
   }
-  if (what === 'files' && method === 'GET') return fileAnswer(asked, decodeURIComponent(rest));
+  if (what === 'files' && method === 'GET') return fileAnswer(decodeURIComponent(rest));
   if (what === 'files' && method === 'PUT') {
     const name = decodeURIComponent(rest);
     return {

@@ -229,7 +229,7 @@ describe('who runs things', () => {
       .first()
       .waitFor();
     await page.keyboard.type(' launch');
-    await poll(() => page.locator('[data-selected]').innerText()).toContain('ingest/jobs/nightly.job.yaml');
+    await poll(() => page.locator('[data-selected]').textContent()).toContain('ingest/jobs/nightly.job.yaml');
     await page.keyboard.press('Enter');
     const parts = page.getByLabel('Parts (optional)');
     await parts.fill('99');

@@ -29,9 +29,9 @@ const FACTS_MAX = 1_000;
 
 export function advance(jobs: Jobs, { now, workers }: { now: number; workers: Worker[] }): Fact[] {
   const facts: Fact[] = [];
-  for (const id of jobs.unsettled) {
+  for (const run of unsettledRuns(jobs)) {
     if (facts.length >= FACTS_MAX) return facts;
-    settle(jobs.runs.get(id)!, jobs.progress.get(id)!, facts);
+    settle(run, jobs.progress.get(run.id)!, facts);
   }
   promoteDue(jobs, now);
   place(jobs, now, workers, facts);
@@ -49,9 +49,14 @@ export function nextWakeAt(jobs: Jobs): number | null {
 
 // ---------------------------------------------------------------- settling
 
-/** Skips what is doomed, what is doomed by that, and ends the run if nothing is left. */
+/** Oldest first: the same after a restart, when the indexes are made anew. */
+const unsettledRuns = (jobs: Jobs): RunRecord[] =>
+  [...jobs.unsettled].map((id) => jobs.runs.get(id)!).sort((a, b) => a.order - b.order);
+
+/** Skips what is doomed, then what is doomed by that, and ends the run if nothing is left. */
 function settle(run: RunRecord, now: Progress, facts: Fact[]): void {
   const progress = copyProgress(now);
+  progress.dooms = new Map([...now.dooms].sort(([a], [b]) => a - b));
   for (const [index, doom] of progress.dooms) {
     facts.push({ kind: 'taskSkipped', run: run.id, task: run.plan.tasks[index]!.id, ...doom });
     noteEnded(run, progress, index, doom.state); // may doom others: the loop goes on with them

@@ -192,7 +192,8 @@ function notOneOf(issue: Issue & { code: 'invalid_value' }, path: KeyPath, found
 function hintFor(found: unknown, path: KeyPath): { hint?: string } {
   if (path[0] === 'tasks' && path.length === 2 && typeof found === 'string')
     return { hint: 'Write run: before the text.' };
-  if (path.length === 1 && (path[0] === 'tasks' || path[0] === 'finally') && Array.isArray(found)) return { hint: 'Write id: instead of - before each.' };
+  if (path.length === 1 && (path[0] === 'tasks' || path[0] === 'finally') && Array.isArray(found))
+    return { hint: 'Write id: instead of - before each.' };
   return {};
 }
 

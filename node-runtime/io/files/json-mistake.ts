@@ -17,7 +17,9 @@ export function jsonMistake(text: string): JsonMistake | null {
     JSON.parse(text);
     return null;
   } catch {
-    return walk(text) ?? { offset: 0, sentence: 'This is not JSON: it holds a character that has to be written with \\.' };
+    return (
+      walk(text) ?? { offset: 0, sentence: 'This is not JSON: it holds a character that has to be written with \\.' }
+    );
   }
 }
 
@@ -27,7 +29,8 @@ function walk(text: string): JsonMistake | null {
   let at = 0;
   for (;;) {
     at = after(space, text, at) ?? at;
-    if (at >= text.length) return wanted === 'end' ? null : { offset: at, sentence: 'This is not JSON: the text ends too early.' };
+    if (at >= text.length)
+      return wanted === 'end' ? null : { offset: at, sentence: 'This is not JSON: the text ends too early.' };
     const end = after(token, text, at);
     if (end === null) return stray(text, at);
     const next = text.slice(at, at + 1);
@@ -61,10 +64,18 @@ function step(wanted: Wanted, next: string, open: ('[' | '{')[]): Wanted | null 
 }
 
 function stray(text: string, at: number): JsonMistake {
-  if (text[at] === '"') return { offset: at, sentence: 'This is not JSON: this text is not closed, or holds a character that has to be written with \\.' };
+  if (text[at] === '"')
+    return {
+      offset: at,
+      sentence: 'This is not JSON: this text is not closed, or holds a character that has to be written with \\.',
+    };
   if (text[at] === "'") return { offset: at, sentence: 'This is not JSON: texts stand in double quotes.' };
-  if (text[at] === '/' || text[at] === '#') return { offset: at, sentence: 'This is not JSON: it has no comments.', hint: 'A *.job.yaml file may have some.' };
-  return { offset: at, sentence: `This is not JSON: ${String.fromCodePoint(text.codePointAt(at)!)} cannot stand here.` };
+  if (text[at] === '/' || text[at] === '#')
+    return { offset: at, sentence: 'This is not JSON: it has no comments.', hint: 'A *.job.yaml file may have some.' };
+  return {
+    offset: at,
+    sentence: `This is not JSON: ${String.fromCodePoint(text.codePointAt(at)!)} cannot stand here.`,
+  };
 }
 
 function misplaced(wanted: Wanted, next: string, at: number): JsonMistake {

@@ -40,7 +40,13 @@ function parsed(text: string, isJson: boolean, lines: LineCounter): YamlText | {
     const { line, col } = lines.linePos(offset);
     return { problems: [{ path: '', line, column: col, ...words }] };
   }
-  const document = parseDocument(text, { prettyErrors: false, strict: true, uniqueKeys: true, version: '1.2', logLevel: 'error' });
+  const document = parseDocument(text, {
+    prettyErrors: false,
+    strict: true,
+    uniqueKeys: true,
+    version: '1.2',
+    logLevel: 'error',
+  });
   const positions = new Positions(text, document, lines);
   const problems = syntaxProblems(document, positions);
   if (problems.length > 0) return { problems };

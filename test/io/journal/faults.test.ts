@@ -63,6 +63,7 @@ describe('a full disk', () => {
         writeFileSync(join(folder, 'ballast'), Buffer.alloc(2 * 1024 ** 2, 1));
         const kept = await appendUntilFull(journal);
         expect(kept).toBeGreaterThan(100);
+        await expectRefusedTogether(journal);
         await expect(journal.saveRegister('x'.repeat(4 * 1024 ** 2))).rejects.toBeInstanceOf(DiskFull);
         expect((await journal.load()).end.index).toBe(kept);
         rmSync(join(folder, 'ballast'));
@@ -104,6 +105,25 @@ async function appendUntilFull(journal: Journal): Promise<number> {
   await Promise.all(Array.from({ length: 8 }, (_, at) => new Promise((go) => setTimeout(go, at)).then(writer)));
   expect(refusals).toBe(8);
   return last;
+}
+
+/** What is asked after a write that will be refused, before that is known, must be refused with it, however small. */
+async function expectRefusedTogether(journal: Journal): Promise<void> {
+  let { end } = await journal.load();
+  const asked: Promise<unknown>[] = [];
+  const next = (count: number): void => {
+    const entries = entriesAfter(end, count);
+    end = entries.at(-1)!;
+    asked.push(journal.append(entries).catch((error) => error));
+  };
+  next(4_096);
+  await new Promise(setImmediate);
+  for (let turn = 0; turn < 5; turn++) {
+    next(1);
+    asked.push(journal.saveRegister(`{"turn":${turn}}`).catch((error) => error));
+    await new Promise(setImmediate);
+  }
+  for (const outcome of await Promise.all(asked)) expect(outcome).toBeInstanceOf(DiskFull);
 }
 
 /** Fails the n-th sync of a log with EIO, once: the next one "succeeds", as the system does. */

@@ -5,7 +5,7 @@
  * The logs are real ones, left by a process that killed itself. With pages of
  * 512 bytes a frame is 536 bytes long, so that every byte can be a place to cut.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -113,6 +113,9 @@ describe('a log that ends in the middle of a write', () => {
   test('what was cut cannot come back, and what is appended after it stays', async () => {
     const folder = freshFolder('fast');
     write(folder, small, small.log.subarray(0, small.log.length - 1));
+    const first = openStore(folder);
+    expect(statSync(join(folder, 'journal.db-wal')).size).toBe(endOf(small, 11));
+    closeAll(first);
     for (let life = 0; life < 3; life++) {
       const appender = startAppender([folder, 'steps', 2, each]);
       await appender.ended;
@@ -176,6 +179,24 @@ describe('a bit turned in the log', () => {
       log.fill(0, 32 + (usual.commits[transaction - 1]! - 1) * usual.frameBytes, endOf(usual, transaction));
       expect([transaction, openWith(folder, usual, log)]).toEqual([transaction, 'refused']);
     }
+  });
+});
+
+describe('the end of a transaction overwritten', () => {
+  test('is refused when the one transaction behind it wrote a page again, and never costs more than these two', () => {
+    const folder = freshFolder('fast');
+    const seen = { refused: 0, cut: 0 };
+    for (let transaction = 2; transaction < small.commits.length; transaction++) {
+      const log = Buffer.from(small.log.subarray(0, endOf(small, transaction + 1)));
+      log.fill(0, endOf(small, transaction) - small.frameBytes, endOf(small, transaction));
+      const found = openWith(folder, small, log);
+      if (found === 'refused') seen.refused += 1;
+      else {
+        seen.cut += 1;
+        expect(found.texts).toEqual(textsUpTo((transaction - 1) * each));
+      }
+    }
+    expect(seen.refused).toBeGreaterThan(3);
   });
 });
 

@@ -3,7 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { evaluate, type Scope } from '../../../node-runtime/core/jobs/evaluate.ts';
 import { parseExpression } from '../../../node-runtime/core/jobs/expression.ts';
 
-const parameters: Record<string, string | number | boolean> = { day: '2024-05-01', count: 3, full: true, site: "o'hara", empty: '' };
+const parameters: Record<string, string | number | boolean> = {
+  day: '2024-05-01',
+  count: 3,
+  full: true,
+  site: "o'hara",
+  empty: '',
+};
 const scope: Scope = {
   parameter: (name) => (Object.hasOwn(parameters, name) ? parameters[name]! : null),
   state: (task) => ({ load: 'failed', 'load-2': 'succeeded' })[task] ?? 'waiting',
