@@ -10,8 +10,8 @@
  */
 
 import { type Refusal, refuse } from '../contract/errors.ts';
-import { limits } from '../contract/limits.ts';
 import type { Fact, FileChange, Plan } from '../contract/facts.ts';
+import { limits } from '../contract/limits.ts';
 import type { Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
 import * as jobs from './jobs/jobs.ts';

@@ -56,13 +56,20 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
     return checkJobText(path, (await collect(blobs.read(hash))).toString('utf8')).check;
   }
 
-  async function put(asking: Asking, path: string, content: Content, guard: Guard): Promise<Entry | Refusal> {
+  /** `told` tells requests with one key apart whose body is bytes. */
+  async function put(
+    asking: Asking,
+    path: string,
+    content: Content,
+    guard: Guard,
+    told: string,
+  ): Promise<Entry | Refusal> {
     const job = await checkOf(path, content);
     const before = fileAt(record, path);
     const executable = guard.executable ?? (!('code' in before) && before.executable);
     const { executable: _, ...rest } = guard;
     const change_: FileChange = { op: 'put', path, ...content, executable, ...(job ? { job } : {}) };
-    return (await change(asking, [change_], { path, ...rest }, content.hash)) as Entry | Refusal;
+    return (await change(asking, [change_], { path, ...rest }, told)) as Entry | Refusal;
   }
 
   /** A file that gets another name may become a job file, or stop being one: then it is checked under the new name. */
@@ -99,7 +106,7 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
       const checked = checkPath(path);
       if (typeof checked !== 'string') return checked;
       const content = await blobs.store(source, { bytesMax: limits.fileBytesMax });
-      return 'code' in content ? content : put(asking, path, content, guard);
+      return 'code' in content ? content : put(asking, path, content, guard, content.hash);
     },
 
     async completeUpload(asking, upload) {
@@ -111,7 +118,7 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
         ...(ifAbsent === undefined ? {} : { ifAbsent }),
         ...(executable === undefined ? {} : { executable }),
       };
-      const done = await put(asking, path, complete.content, guard);
+      const done = await put(asking, path, complete.content, guard, '');
       if (!isRefusal(done)) await uploads.forget(upload);
       return done;
     },

@@ -6,6 +6,7 @@
  * job file is remembered by its etag, so listing a folder reads each only once.
  */
 
+import { createHash, type Hash } from 'node:crypto';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { Fact } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
@@ -13,9 +14,9 @@ import type { Entry, JobCheck } from '../contract/model.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
 import { checkJobText, isJobPath } from '../io/files/job-text.ts';
 import type { LocalFolder } from '../io/files/local-folder.ts';
-import type { Asking, Files } from './files.ts';
+import type { Asking, Files, Source } from './files.ts';
 import { localFolder } from './local-sandboxes.ts';
-import { isRefusal, type Parts } from './parts.ts';
+import { answeredBefore, isKeyUsed, isRefusal, type Parts, wish } from './parts.ts';
 
 type Act = Extract<Fact, { kind: 'localFilesChanged' }>['act'];
 
@@ -40,16 +41,20 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
     return { ...entry, job: check };
   }
 
-  /** Tells the journal what was done. The directory has it already, so a refusal there changes nothing. */
+  /**
+   * Tells the journal what was done, with the answer for the same key (P36). The directory has it already, so a
+   * refusal there changes nothing.
+   */
   async function told<T extends Entry | null>(
     asking: Asking,
-    act: Act,
-    paths: string[],
+    { act, paths, content }: { act: Act; paths: string[]; content?: string },
     done: T | Refusal,
   ): Promise<T | Refusal> {
     if (isRefusal(done)) return done;
-    await parts.loop.ask(asking.caller.by, null, { wish: 'noteLocalChange', sandbox: record.name, act, paths });
-    return (done === null ? done : await withCheck(done)) as T;
+    const body = done === null ? null : await withCheck(done);
+    const answer = { status: body === null ? 204 : act === 'folder' || act === 'copy' ? 201 : 200, body };
+    await wish(parts, asking, { wish: 'noteLocalChange', sandbox: record.name, act, paths, answer }, content);
+    return body as T;
   }
 
   return {
@@ -69,44 +74,46 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
       return 'code' in file ? file : { bytes: file.bytes, etag: file.etag, stream: (range) => file.stream(range) };
     },
     async write(asking, path, source, guard) {
-      return told(
-        asking,
-        'write',
-        [path],
-        await folder.write(path, source, { bytesMax: limits.fileBytesMax, ...guard }),
-      );
+      const hash = createHash('sha256');
+      const bytes = hashed(source, hash);
+      if (await isKeyUsed(parts, asking)) {
+        for await (const _ of bytes); // which request it was is told by its bytes
+        const before = await answeredBefore(parts, asking, hash.digest('hex'));
+        if (before) return 'code' in before ? before : (before.body as Entry);
+        return refuse('key_reused', 'The key was used before.');
+      }
+      const done = await folder.write(path, bytes, { bytesMax: limits.fileBytesMax, ...guard });
+      return told(asking, { act: 'write', paths: [path], content: hash.digest('hex') }, done);
     },
     async completeUpload(asking, upload) {
-      let path = '';
-      const done = await parts.uploads.completeInto(
-        upload,
-        { sandbox: record.name, by: asking.caller.by },
-        (source, ask) => {
-          path = ask.path;
-          return folder.write(ask.path, source, {
-            bytesMax: limits.fileBytesMax,
-            ...(ask.ifMatch === undefined ? {} : { ifMatch: ask.ifMatch }),
-            ...(ask.ifAbsent === undefined ? {} : { ifAbsent: ask.ifAbsent }),
-            ...(ask.executable === undefined ? {} : { executable: ask.executable }),
-          });
-        },
-      );
-      return told(asking, 'write', [path], done);
+      const who = { sandbox: record.name, by: asking.caller.by };
+      // Told before the upload is forgotten: a client that asks again finds one or the other.
+      return parts.uploads.completeInto(upload, who, async (source, ask) => {
+        const { path, ifMatch, ifAbsent, executable } = ask;
+        const done = await folder.write(path, source, {
+          bytesMax: limits.fileBytesMax,
+          ...(ifMatch === undefined ? {} : { ifMatch }),
+          ...(ifAbsent === undefined ? {} : { ifAbsent }),
+          ...(executable === undefined ? {} : { executable }),
+        });
+        return told(asking, { act: 'write', paths: [path] }, done);
+      });
     },
     async remove(asking, path) {
-      return told(asking, 'remove', [path], await folder.remove(path, asking.caller.by, Date.now()));
+      const done = await folder.remove(path, asking.caller.by, Date.now());
+      return told(asking, { act: 'remove', paths: [path] }, done);
     },
     async makeFolder(asking, path) {
-      return told(asking, 'folder', [path], await folder.makeFolder(path));
+      return told(asking, { act: 'folder', paths: [path] }, await folder.makeFolder(path));
     },
     async move(asking, path, to) {
-      return told(asking, 'move', [path, to], await folder.move(path, to));
+      return told(asking, { act: 'move', paths: [path, to] }, await folder.move(path, to));
     },
     async copy(asking, path, to) {
-      return told(asking, 'copy', [to], await folder.copy(path, to));
+      return told(asking, { act: 'copy', paths: [to] }, await folder.copy(path, to));
     },
     async restore(asking, path, version) {
-      return told(asking, 'restore', [path], await folder.restore(path, version));
+      return told(asking, { act: 'restore', paths: [path] }, await folder.restore(path, version));
     },
     versions: async () => noVersions(record),
     trash: async () => (await folder.trash()).items,
@@ -116,6 +123,13 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
       return entry.kind === 'file' ? refuse('not_a_folder', `"${path}" is a file.`) : folder.zipItems(path);
     },
   };
+}
+
+async function* hashed(source: Source, hash: Hash): Source {
+  for await (const chunk of source) {
+    hash.update(chunk);
+    yield chunk;
+  }
 }
 
 const noVersions = (record: SandboxRecord): Refusal =>

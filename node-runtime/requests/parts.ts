@@ -67,6 +67,10 @@ export async function answeredBefore(
   return kept && !('code' in kept) ? { status: kept.status, body: kept.answer } : kept;
 }
 
+/** For requests whose body is bytes: whether it is the same request is known only when these are read. */
+export const isKeyUsed = async (parts: Parts, asked: Pick<Asked<RouteName>, 'caller' | 'key'>): Promise<boolean> =>
+  asked.key !== null && (await answeredBefore(parts, { ...asked, requestHash: '' })) !== null;
+
 /** A core answer as an HTTP one. The body was made by the core for just this route. */
 export function replied<N extends RouteName>(reply: CoreReply): Reply<N> {
   if ('code' in reply) return reply;

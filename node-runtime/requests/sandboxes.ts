@@ -127,7 +127,9 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
         'cache-control': 'private, no-cache',
       };
       if (matches(given.ifNoneMatch, file.etag)) return { status: 304, headers };
-      const range = readRange(given.range, file.bytes);
+      // A download that goes on must not be put together of two states of a file.
+      const isSame = given.ifRange === undefined || given.ifRange === file.etag;
+      const range = readRange(isSame ? given.range : undefined, file.bytes);
       if (isRefusal(range)) return range;
       if (head) return { headers: { ...headers, 'content-length': String(file.bytes) } };
       if (!range) return { headers: { ...headers, 'content-length': String(file.bytes) }, body: file.stream() };

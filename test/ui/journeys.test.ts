@@ -274,6 +274,20 @@ describe('who runs things', () => {
     await close();
   });
 
+  it('opens a long output at its end, and leaves the end only when a person goes up', async () => {
+    const body = Array.from({ length: 200_000 }, (_, i) => `line ${i} of many\n`).join('');
+    const answer = (asked: Asked): Answer | null => (asked.path.endsWith('/log') ? { body } : null);
+    const { page, troubles, close } = await openConsole(browser, pages, { hash: '#/runs/r-8f2c?task=load-3', answer });
+    await page.getByText('line 199999 of many').waitFor();
+    expect(await page.getByRole('log').locator('.line').count()).toBeLessThan(100);
+    await page.getByRole('log').focus();
+    await page.keyboard.press('Home');
+    await page.getByText('line 0 of many').waitFor();
+    expect(await page.getByRole('button', { name: /^follow/ }).getAttribute('aria-pressed')).toBe('false');
+    expect(troubles).toEqual([]);
+    await close();
+  });
+
   it('filters runs, and the filter is in the address', async () => {
     const { page, asked, close } = await openConsole(browser, pages, { hash: '#/runs' });
     await page.getByRole('button', { name: 'Failed' }).click();

@@ -31,7 +31,7 @@ export type Asked<N extends RouteName> = {
   body: BodyOf<N>;
   /** The Idempotency-Key of a route that changes something. */
   key: string | null;
-  headers: { ifMatch?: string; ifNoneMatch?: string; range?: string; lastEventId?: string };
+  headers: { ifMatch?: string; ifNoneMatch?: string; range?: string; ifRange?: string; lastEventId?: string };
   /** Hex sha-256 of method, path, query and JSON body: equal for equal requests. */
   requestHash: string;
   /** HEAD: headers are enough; a body would be thrown away. */

@@ -368,6 +368,7 @@ function headersOf(request: IncomingMessage): Asked<RouteName>['headers'] {
     ...(headers['if-match'] === undefined ? {} : { ifMatch: headers['if-match'] }),
     ...(headers['if-none-match'] === undefined ? {} : { ifNoneMatch: headers['if-none-match'] }),
     ...(headers.range === undefined ? {} : { range: headers.range }),
+    ...(typeof headers['if-range'] === 'string' ? { ifRange: headers['if-range'] } : {}),
     ...(typeof lastEventId === 'string' ? { lastEventId } : {}),
   };
 }

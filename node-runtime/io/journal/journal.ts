@@ -23,8 +23,6 @@ import type {
   Stats,
 } from './records.ts';
 
-export { DiskFull } from './errors.ts';
-
 type Pending = { resolve: (value: never) => void; reject: (error: Error) => void };
 
 /** The worker lies beside this module in the sources, and beside the bundle when built. */

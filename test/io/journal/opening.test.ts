@@ -221,6 +221,16 @@ describe('damage in the main file', () => {
     expect(refusalOf(folder)).toMatchObject({ code: 'journal_damaged' });
   });
 
+  test('a list of free pages that does not add up is refused, since entries would be written over others', async () => {
+    const folder = copyOf(await made, 'fast');
+    const path = join(folder, 'journal.db');
+    const bytes = readFileSync(path);
+    bytes.writeUInt32BE(bytes.readUInt32BE(36) + 1, 36);
+    writeFileSync(path, bytes);
+    expect(refusalOf(folder)).toMatchObject({ code: 'journal_damaged', message: expect.stringMatching(/[Ff]reelist/) });
+    expect(readFileSync(path)).toEqual(bytes);
+  });
+
   test('300 turned bits: each is refused with nothing changed, or everything is still right', async () => {
     const base = bytesOf(await made);
     const folder = freshFolder('fast');

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the language under test
 /**
  * Values in shell text, executed by the real shell: whatever a parameter
  * holds, it stays one value and never becomes a command.

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the language under test
 /**
  * Checking job files: mistakes at their exact place with a way out, hostile
  * texts refused at once, and nothing that throws or hangs.
@@ -358,6 +359,11 @@ describe('a hostile text', () => {
     expect(ms).toBeLessThan(1_000);
     const long = `parameters:\n  a: &a "${'x'.repeat(30_000)}"\n${Array.from({ length: 45 }, (_, at) => `  b${at}: [${Array(2).fill('*a').join(',')}]`).join('\n')}\n`;
     expect(timed(long).found.problems[0]?.sentence).toMatch(/aliases/);
+  });
+
+  test('of too many parts is refused before it is parsed', () => {
+    const [found] = places('a: 1\n'.repeat(20_000));
+    expect(found).toMatch(/ This file has too many parts/);
   });
 
   test('that is too large is refused by its size in bytes', () => {
