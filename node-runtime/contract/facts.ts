@@ -55,8 +55,35 @@ export type Charter = {
   writeSet: string[];
   voters: Voter[][];
   parked?: { by: string; why: string };
+  /** The confirmed loss this charter rests on (P30). */
+  claim?: Claim;
+  /** The claim that opened this era, handed on to every charter that follows; absent in era 0 (P32). */
+  lineage?: { era: number; claim: string };
   reason: string;
   at: number;
+};
+
+/** A person's statement that voters are lost for good: bound to what was known, used once (P28). */
+export type Claim = {
+  id: string;
+  cluster: string;
+  /** `node#store` of each voter that is declared lost. */
+  lost: string[];
+  candidate: string;
+  incarnation: string;
+  /** Term of the newest charter the candidate knew. */
+  newest: Term;
+  /** What the candidate knew, as it was shown to the person. */
+  evidence: string;
+  by: string;
+  statement: string;
+  /** Wall time in ms. */
+  at: number;
+  expiresAt: number;
+  /** A lost node's own parking code, checked by the shell: where its journal ends for ever. */
+  proof?: { voter: string; end: { index: number; term: Term; chain: string } };
+  /** Two eras stand against each other and a person chose this one: the others are alive and known to be (P32). */
+  chosen?: boolean;
 };
 
 export type Fact =
@@ -106,7 +133,8 @@ export type Fact =
       parameters: Record<string, string | number | boolean>;
       plan: Plan;
     }
-  | { kind: 'attemptPlaced'; run: string; task: string; number: number; node: string }
+  /** `nodeName` is how the node was called then: history stays readable when it is renamed or gone. */
+  | { kind: 'attemptPlaced'; run: string; task: string; number: number; node: string; nodeName?: string }
   | { kind: 'attemptStarted'; run: string; task: string; number: number; at: number }
   | { kind: 'attemptEnded'; run: string; task: string; number: number; end: AttemptEnd; retryAt?: number }
   | { kind: 'taskSkipped'; run: string; task: string; state: 'skipped' | 'cancelled' | 'failed'; reason: string }

@@ -167,7 +167,7 @@ function causedBy(state: NodeState, entry: Entry, touched: ReturnType<typeof app
     const node = jobs.nodeOfAttempt(state.replicated.jobs, fact);
     if (node) caused.push({ effect: 'forgetAttempt', name: fact, node });
   } else if (fact.kind === 'cancelAsked') {
-    for (const { node, ...name } of jobs.liveAttempts(state.replicated.jobs, fact.run)) {
+    for (const { node, ...name } of jobs.attemptsToStop(state.replicated.jobs, fact.run)) {
       caused.push({ effect: 'stopAttempt', name, node });
     }
   }
@@ -281,7 +281,7 @@ function workerGreeted(state: NodeState, event: Extract<Event, { event: 'workerG
   for (const name of jobs.attemptsOn(state.replicated.jobs, node)) {
     if (!known.has(attemptText(name)))
       whenCommitted(state, { effect: 'startAttempt', order: orderOf(state, name, activeTerm(state)) }, effects);
-    else if (jobs.isCancelling(state.replicated.jobs, name.run))
+    else if (jobs.attemptsToStop(state.replicated.jobs, name.run).some((one) => one.task === name.task))
       whenCommitted(state, { effect: 'stopAttempt', name, node }, effects);
   }
   state.workers.set(node, { slots: event.slots });
@@ -299,7 +299,10 @@ function attemptEnded(state: NodeState, event: Extract<Event, { event: 'attemptE
 /** Places what can be placed, ends what has ended, until nothing more follows. */
 function schedule(state: NodeState, now: number, effects: Effect[]): void {
   for (;;) {
-    const workers = [...state.workers].map(([node, { slots }]) => ({ node, slots, taking: true }));
+    const workers = [...state.workers].map(([node, { slots }]) => {
+      const name = state.replicated.members.get(node)?.name ?? node;
+      return { node, name, slots, taking: true };
+    });
     const facts = jobs.advance(state.replicated.jobs, { now, workers });
     if (facts.length === 0) return;
     append(state, facts, now, effects);

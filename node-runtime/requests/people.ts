@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Role, Session } from '../contract/model.ts';
-import { credentialOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
+import { creatorOf, credentialOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
 import { type Caller, type Handlers, type Shown, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
@@ -108,7 +108,8 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const id = newId();
       const { secret, hash } = makeToken(id);
       const expiresAt = Date.now() + limits.sessionMs;
-      const made = await loop.ask('node', null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
+      const by = await loop.read((state) => creatorOf(state.access, link.hash) ?? 'nobody');
+      const made = await loop.ask(by, null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
       if ('code' in made) return made;
       const caller = identify(parts, { session: secret });
       if ('code' in caller) return caller;

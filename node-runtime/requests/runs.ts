@@ -116,7 +116,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
     async log(asked) {
       const attempt = await attemptOf(findRun, asked);
       if (isRefusal(attempt)) return attempt;
-      const { offset = 0, limit = limits.logReadBytesMax, follow } = asked.query;
+      const { offset = 0, limit, follow } = asked.query;
       const now = await readOutput(parts.data, attempt.name, 0, 0);
       const from = offset < 0 ? Math.max(0, now.outputBytes + offset) : offset;
       const headers = {
@@ -130,6 +130,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
         const stream = Readable.from(followOutput(parts.data, attempt.name, from, asked.signal));
         return { headers, body: stream, endless: true };
       }
+      if (limit === undefined) return { headers, body: Readable.from(wholeOutput(parts.data, attempt.name, from)) };
       const { bytes } = await readOutput(parts.data, attempt.name, from, limit);
       return { headers, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
     },
@@ -155,6 +156,16 @@ export const workersOf = (parts: Parts) =>
     slots,
     taking: true,
   }));
+
+/** All that is there from an offset on, read in parts so that a large output never lies in memory. */
+async function* wholeOutput(data: string, attempt: string, from: number): AsyncGenerator<Uint8Array> {
+  for (let at = from; ; ) {
+    const { bytes } = await readOutput(data, attempt, at, limits.logReadBytesMax);
+    if (bytes.length === 0) return;
+    at += bytes.length;
+    yield bytes;
+  }
+}
 
 /** The attempt a log request means: the one named, or the newest. */
 async function attemptOf(

@@ -225,7 +225,8 @@ export function credentialOf(state: Access, hash: string, use: 'token' | 'sessio
   if (token.user !== undefined && !user) return notValid(use);
   return {
     id: token.id,
-    by: user ? `user:${user.name}` : `token:${token.id}`,
+    // A session from a link of this computer speaks for whoever made the link.
+    by: user ? `user:${user.name}` : use === 'session' ? token.createdBy : `token:${token.id}`,
     name: user?.name ?? (token.label || token.id),
     role: user?.role ?? token.role,
     kind: use === 'session' ? 'person' : 'program',
@@ -241,6 +242,9 @@ const tokenOf = (state: Access, hash: string): KnownToken | undefined => {
   const id = state.ids.get(hash);
   return id === undefined ? undefined : state.tokens.get(id);
 };
+
+/** Who made the token with this hash, as in the audit log. */
+export const creatorOf = (state: Access, hash: string): string | undefined => tokenOf(state, hash)?.createdBy;
 
 export const userNamed = (state: Access, name: string): KnownUser | undefined => state.users.get(name);
 

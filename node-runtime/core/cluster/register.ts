@@ -9,6 +9,7 @@
  * Rules: P1, P3, P7, P33.
  */
 import type { Charter, Term, Voter } from '../../contract/facts.ts';
+import { noCharter } from './charter.ts';
 import { compareTerms } from './terms.ts';
 
 export type Register = {
@@ -20,6 +21,8 @@ export type Register = {
   accepted: Charter;
   /** Count of saves: shows others that a folder is an old image (P34). */
   saves: number;
+  /** Highest count of saves seen of each other store (P34). */
+  seen?: Record<string, number>;
 };
 
 export const voterOf = (register: Register): Voter => ({ node: register.node, store: register.store });
@@ -43,5 +46,15 @@ export const foundingRegister = (cluster: string, self: Voter, charter: Charter)
   store: self.store,
   promised: charter.term,
   accepted: charter,
+  saves: 1,
+});
+
+/** The register of a node that joins, or whose folder is new: it has a memory from now on, and no seat (P33). */
+export const emptyRegister = (cluster: string, self: Voter): Register => ({
+  cluster,
+  node: self.node,
+  store: self.store,
+  promised: noCharter.term,
+  accepted: noCharter,
   saves: 1,
 });

@@ -19,6 +19,8 @@ import { isDelayed, type Jobs, type Queued } from './state.ts';
 
 export type Worker = {
   node: string;
+  /** How people call it; goes into the fact, for the history. */
+  name?: string;
   slots: number;
   /** False while it is drained or unreachable: it keeps what it has and gets nothing new. */
   taking: boolean;
@@ -116,7 +118,7 @@ function promoteDue(jobs: Jobs, now: number): void {
 function place(jobs: Jobs, now: number, workers: Worker[], facts: Fact[]): void {
   const free = workers
     .filter((worker) => worker.taking)
-    .map(({ node, slots }) => ({ node, slots, used: jobs.placed.get(node)?.size ?? 0 }))
+    .map(({ node, name, slots }) => ({ node, name, slots, used: jobs.placed.get(node)?.size ?? 0 }))
     .filter(({ slots, used }) => used < slots);
   const taken: Queued[] = [];
   while (free.length > 0 && facts.length < FACTS_MAX) {
@@ -147,7 +149,7 @@ function nextReady(jobs: Jobs, now: number): Queued | undefined {
   return undefined;
 }
 
-type Free = { node: string; slots: number; used: number };
+type Free = { node: string; name: string | undefined; slots: number; used: number };
 
 function placement(jobs: Jobs, next: Queued, free: Free[]): Fact {
   let best = free[0]!;
@@ -159,7 +161,8 @@ function placement(jobs: Jobs, next: Queued, free: Free[]): Fact {
   if (best.used >= best.slots) free.splice(free.indexOf(best), 1);
   const run = jobs.runs.get(next.run)!;
   const number = run.tasks[next.task]!.attempts.length + 1;
-  return { kind: 'attemptPlaced', run: run.id, task: run.plan.tasks[next.task]!.id, number, node: best.node };
+  const named = best.name === undefined ? {} : { nodeName: best.name };
+  return { kind: 'attemptPlaced', run: run.id, task: run.plan.tasks[next.task]!.id, number, node: best.node, ...named };
 }
 
 function hopeless(jobs: Jobs, next: Queued, reason: string): Fact {

@@ -109,12 +109,13 @@ function attemptPlaced(
   progress: Progress,
   index: number,
   entry: Entry,
-  { number, node }: FactOf<'attemptPlaced'>,
+  { number, node, nodeName }: FactOf<'attemptPlaced'>,
 ): boolean {
   const task = run.tasks[index]!;
   const phase = progress.phases[index];
   if (phase === 'running' || phase === 'ended' || number !== task.attempts.length + 1) return false;
-  task.attempts.push({ number, node, term: termText(entry.term), placedAt: entry.at });
+  const named = nodeName === undefined ? {} : { nodeName };
+  task.attempts.push({ number, node, ...named, term: termText(entry.term), placedAt: entry.at });
   delete task.retryAt;
   notePlaced(progress, index);
   notePlacedOn(jobs, run, index, node, number);

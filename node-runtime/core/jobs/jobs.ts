@@ -7,7 +7,7 @@
  */
 import type { Run, RunSummary, Task } from '../../contract/model.ts';
 import { isCancelled } from './progress.ts';
-import { openAttempt } from './record.ts';
+import { openAttempt, type RunRecord } from './record.ts';
 import type { AttemptName, Jobs } from './state.ts';
 import { runView, summaryView, taskView } from './views.ts';
 
@@ -67,24 +67,23 @@ export function isLive(jobs: Jobs, { run: id, task, number }: AttemptName): bool
   return index !== undefined && openAttempt(jobs.runs.get(id)!.tasks[index]!)?.number === number;
 }
 
-export function liveAttempts(jobs: Jobs, id: string): (AttemptName & { node: string })[] {
+type Placed = AttemptName & { node: string };
+
+/** Attempts of a run that were placed and have not ended. */
+export const liveAttempts = (jobs: Jobs, id: string): Placed[] => openOf(jobs, id, () => true);
+
+/** Those of them that a cancel wants stopped: tasks of finally go on, unless it was asked for again while they ran. */
+export const attemptsToStop = (jobs: Jobs, id: string): Placed[] => openOf(jobs, id, isCancelled);
+
+function openOf(jobs: Jobs, id: string, wanted: (run: RunRecord, index: number) => boolean): Placed[] {
   const run = jobs.runs.get(id);
-  if (!run) return [];
+  if (!run || run.end) return [];
   return run.tasks.flatMap((task, index) => {
     const open = openAttempt(task);
-    return open ? [{ run: id, task: run.plan.tasks[index]!.id, number: open.number, node: open.node }] : [];
+    if (!open || !wanted(run, index)) return [];
+    return [{ run: id, task: run.plan.tasks[index]!.id, number: open.number, node: open.node }];
   });
 }
 
 /** Attempts placed on a node that have not ended. */
 export const attemptsOn = (jobs: Jobs, node: string): AttemptName[] => [...(jobs.placed.get(node)?.values() ?? [])];
-
-/**
- * Do the attempts of this run have to stop? Tasks of finally go on after a
- * cancel, unless it was asked for again while they ran.
- */
-export function isCancelling(jobs: Jobs, id: string): boolean {
-  const run = jobs.runs.get(id);
-  if (!run || run.end) return false;
-  return run.tasks.some((task, index) => openAttempt(task) && isCancelled(run, index));
-}

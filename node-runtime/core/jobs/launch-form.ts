@@ -51,8 +51,9 @@ export function launchFormOf(
 
 function placementOn(jobs: Jobs, { node, name = node, slots, taking }: FormWorker): LaunchForm['placement'][number] {
   const free = Math.max(0, slots - (jobs.placed.get(node)?.size ?? 0));
-  if (!taking) return { node, suits: false, sentence: `Not on ${name}: it takes no tasks now.` };
-  if (slots === 0) return { node, suits: false, sentence: `Not on ${name}: it has no slots for tasks.` };
-  if (free === 0) return { node, suits: true, sentence: `On ${name} it would wait: all ${slots} slots are taken.` };
-  return { node, suits: true, sentence: `Runs on ${name}: ${free} of ${slots} slots free.` };
+  if (!taking) return { node: name, suits: false, sentence: `Not on ${name}: it takes no tasks now.` };
+  if (slots === 0) return { node: name, suits: false, sentence: `Not on ${name}: it has no slots for tasks.` };
+  if (free === 0)
+    return { node: name, suits: true, sentence: `On ${name} it would wait: all ${slots} slots are taken.` };
+  return { node: name, suits: true, sentence: `Runs on ${name}: ${free} of ${slots} slots free.` };
 }

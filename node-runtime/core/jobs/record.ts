@@ -12,6 +12,7 @@ export type TaskEnd = 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'unknow
 export type AttemptRecord = {
   number: number;
   node: string;
+  nodeName?: string;
   term: string;
   /** Times are ms. */
   placedAt: number;

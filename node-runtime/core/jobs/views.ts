@@ -19,7 +19,7 @@ export function summaryView(run: RunRecord): RunSummary {
     state: stateOf(run),
     launchedAt: time(run.launchedAt),
     by: run.by,
-    nodes: [...new Set(run.tasks.flatMap((task) => task.attempts.map((attempt) => attempt.node)))],
+    nodes: [...new Set(run.tasks.flatMap((task) => task.attempts.map((attempt) => attempt.nodeName ?? attempt.node)))],
     tasksTotal: run.tasks.length,
     tasksEnded: run.tasks.filter((task) => task.ended !== undefined).length,
     ...present({
@@ -133,7 +133,7 @@ function attemptView(attempt: AttemptRecord): Attempt {
   const { end } = attempt;
   return {
     number: attempt.number,
-    node: attempt.node,
+    node: attempt.nodeName ?? attempt.node,
     term: attempt.term,
     state: end ? end.state : attempt.startedAt === undefined ? 'placed' : 'running',
     placedAt: time(attempt.placedAt),

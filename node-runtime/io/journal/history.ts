@@ -17,6 +17,8 @@ const perMs = 1024;
 const trigramChars = 3;
 /** Texts too short for the index are looked for among so many of the newest runs: about 40 ms. */
 const shortTextRowsMax = 20_000;
+/** A page, one more to see whether it is the last, and the runs that a node has in memory anyway. */
+const pageMax = limits.runsPageMax + 1 + limits.runsEndedInMemory;
 const everyState: Record<RunState, true> = {
   queued: true,
   waiting: true,
@@ -28,11 +30,15 @@ const everyState: Record<RunState, true> = {
 };
 const allStates = Object.keys(everyState) as RunState[];
 
-type Listed = { seq: number; summary: string; crc: number };
+type Listed = { seq: number; launchedAt: number; id: string; summary: string; crc: number };
+const columns = 'seq, launchedAt, id, summary, crc';
+const newestFirst = (one: Listed, other: Listed): number =>
+  other.launchedAt - one.launchedAt || (one.id < other.id ? 1 : one.id > other.id ? -1 : 0);
 type Condition = { sql: string; values: (string | bigint)[] };
 
 const wordsOf = (run: { id: string; name: string; sandbox: string; path: string; by: string }): string =>
-  [run.id, run.name, run.sandbox, run.path, run.by].join('\n');
+  `${run.id} ${run.name} ${run.sandbox}/${run.path} ${run.by}`;
+const wordsInSql = "id||' '||name||' '||sandbox||'/'||path||' '||by";
 const phrase = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 const charsOf = (text: string): number => [...text].length;
 
@@ -50,6 +56,7 @@ export class History {
 
   constructor(database: Database) {
     this.database = database;
+    database.function('folded', { deterministic: true }, (text) => String(text).toLowerCase());
     this.seqOfId = database.prepare<[string], { seq: number; state: string }>(
       'SELECT seq, state FROM runs WHERE id = ?',
     );
@@ -106,23 +113,43 @@ export class History {
     return row.text;
   }
 
-  /** Summaries, newest first. */
+  /** Summaries, newest launch first; of one millisecond the greatest id first. */
   list(filter: RunFilter): string[] {
-    const limit = Math.min(Math.max(1, filter.limit), limits.runsPageMax);
-    const from = BigInt(Math.max(0, Math.ceil(filter.since ?? 0)) * perMs);
-    const below = filter.before ? this.seqBefore(filter.before) : BigInt(Number.MAX_SAFE_INTEGER);
-    const found =
-      filter.text && charsOf(filter.text) >= trigramChars
-        ? this.byWords(filter, filter.text, from, below, limit)
-        : this.byIndex(filter, from, below, limit);
-    return found.map((row) => {
-      if (row.crc !== crc32(row.summary)) throw damagedRun(`number ${row.seq}`);
-      return row.summary;
-    });
+    const limit = Math.min(Math.max(1, filter.limit), pageMax);
+    const from = Math.max(0, Math.ceil(filter.since ?? 0)) * perMs;
+    const found = filter.before ? this.sameMs(filter, filter.before, from) : [];
+    const below = filter.before ? Math.floor(filter.before.launchedAt) * perMs : Number.MAX_SAFE_INTEGER;
+    if (found.length < limit) found.push(...this.wholeMs(filter, from, below, limit - found.length));
+    return found
+      .sort(newestFirst)
+      .slice(0, limit)
+      .map((row) => {
+        if (row.crc !== crc32(row.summary)) throw damagedRun(row.id);
+        return row.summary;
+      });
   }
 
-  private seqBefore(run: { launchedAt: number; id: string }): bigint {
-    return BigInt(this.seqOfId.get(run.id)?.seq ?? Math.floor(run.launchedAt) * perMs);
+  /** What comes after `before` within its millisecond. */
+  private sameMs(filter: RunFilter, before: { launchedAt: number; id: string }, from: number): Listed[] {
+    const first = Math.floor(before.launchedAt) * perMs;
+    const ofMs = this.range(filter, Math.max(from, first), first + perMs, perMs);
+    return ofMs.filter((row) => row.launchedAt < before.launchedAt || row.id < before.id);
+  }
+
+  /** At least `limit` rows if there are so many, and all of the last one's millisecond: only then ids have an order. */
+  private wholeMs(filter: RunFilter, from: number, below: number, limit: number): Listed[] {
+    const rows = this.range(filter, from, below, limit);
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    if (!last) return rows;
+    return [...rows, ...this.range(filter, Math.max(from, last.launchedAt * perMs), last.seq, perMs)];
+  }
+
+  private range(filter: RunFilter, from: number, below: number, limit: number): Listed[] {
+    if (from >= below) return [];
+    const isLong = filter.text !== undefined && charsOf(filter.text) >= trigramChars;
+    return isLong
+      ? this.byWords(filter, filter.text!, BigInt(from), BigInt(below), limit)
+      : this.byIndex(filter, BigInt(from), BigInt(below), limit);
   }
 
   private byIndex(filter: RunFilter, from: bigint, below: bigint, limit: number): Listed[] {
@@ -168,12 +195,10 @@ export class History {
     const values = asked.conditions.flatMap((condition) => condition.values);
     const range = `FROM runs WHERE seq >= ? AND seq < ?${where} ORDER BY seq DESC LIMIT ?`;
     if (!asked.text) {
-      return this.statement(`SELECT seq, summary, crc ${range}`).all(asked.from, asked.below, ...values, asked.limit);
+      return this.statement(`SELECT ${columns} ${range}`).all(asked.from, asked.below, ...values, asked.limit);
     }
-    const words = 'id||char(10)||name||char(10)||sandbox||char(10)||path||char(10)||by';
     return this.statement(
-      `SELECT seq, summary, crc FROM (SELECT seq, summary, crc, lower(${words}) AS words ${range})
-       WHERE instr(words, ?) LIMIT ?`,
+      `SELECT ${columns} FROM (SELECT ${columns}, folded(${wordsInSql}) AS words ${range}) WHERE instr(words, ?) LIMIT ?`,
     ).all(asked.from, asked.below, ...values, asked.rowsMax, asked.text.toLowerCase(), asked.limit);
   }
 
@@ -181,7 +206,7 @@ export class History {
     const where = conditions.map(({ sql }) => ` AND ${sql}`).join('');
     const values = conditions.flatMap((condition) => condition.values);
     return this.statement(
-      `SELECT seq, summary, crc FROM runWords CROSS JOIN runs ON runs.seq = runWords.rowid
+      `SELECT ${columns} FROM runWords CROSS JOIN runs ON runs.seq = runWords.rowid
        WHERE runWords MATCH ? AND runWords.rowid >= ? AND runWords.rowid < ?${where}
        ORDER BY runWords.rowid DESC LIMIT ?`,
     ).all(words, from, below, ...values, limit);

@@ -33,7 +33,7 @@ export type FiledRun = {
 };
 /**
  * `path` is exact; `text` is looked for, without case, in id, name, sandbox,
- * path and by. A text of one or two characters is looked for only among the
+ * path and by ("id name sandbox/path by"). A text of one or two characters is looked for only among the
  * newest 20,000 runs below `before` (shared evenly between states where there
  * is a filter): a page that is not full is then no proof of the end.
  */

@@ -21,7 +21,7 @@ function runAt(i: number): FiledRun {
   const path = `jobs/${i % 11 === 0 ? 'nightly-Backup' : `step-${i % 90}`}.job.yaml`;
   const state = stateAt(i);
   const by = i % 3 === 0 ? 'user:ops' : 'desktop';
-  const name = i === 54_321 ? 'Calibrate "Prüfstand" 100%' : `Job ${i % 400}`;
+  const name = i === 91_234 ? 'Calibrate "Prüfstand" 100%' : `Job ${i % 400}`;
   const summary = JSON.stringify({ id, i });
   return {
     id,
@@ -36,9 +36,12 @@ function runAt(i: number): FiledRun {
     text: JSON.stringify({ id, i, tasks: [] }),
   };
 }
-const all = Array.from({ length: rows }, (_, i) => runAt(i));
+/** In the order of the list, turned round: by launch, then by id. */
+const all = Array.from({ length: rows }, (_, i) => runAt(i)).sort(
+  (one, other) => one.launchedAt - other.launchedAt || (one.id < other.id ? -1 : 1),
+);
 const isIn = (run: FiledRun, text: string): boolean =>
-  [run.id, run.name, run.sandbox, run.path, run.by].some((one) => one.toLowerCase().includes(text.toLowerCase()));
+  `${run.id} ${run.name} ${run.sandbox}/${run.path} ${run.by}`.toLowerCase().includes(text.toLowerCase());
 
 /** What a filter must give, by looking at every run. */
 function expected(filter: RunFilter, after = -1): FiledRun[] {
@@ -84,6 +87,8 @@ const filters: [string, Omit<RunFilter, 'limit'>][] = [
   ['words, a rare state', { text: 'backup', states: ['unknown'] }],
   ['words, a sandbox, a path', { text: 'ops', sandbox: 'lab-1', path: 'jobs/step-8.job.yaml' }],
   ['two letters', { text: 'Up' }],
+  ['one letter, of no ASCII', { text: 'Ü', since: start + 28_000_000 }],
+  ['a sandbox and a path together', { text: 'LAB-3/jobs/step-1' }],
   ['two letters that nobody has, in a sandbox', { text: '%%', sandbox: 'lab-1' }],
   ['a time', { since: start + 20_000_000 }],
   ['a time and a state', { since: start + 33_000_000, states: ['failed'] }],
@@ -105,13 +110,17 @@ describe('among a hundred thousand runs', () => {
     }
   });
 
-  test('pages go on behind a run that is gone', async () => {
-    const before = { launchedAt: all[600]!.launchedAt, id: 'gone' };
+  test('pages go on behind a run that is gone, also within its millisecond', async () => {
+    const gone = { launchedAt: all[600]!.launchedAt, id: `${all[600]!.id}-gone` };
+    expect(await journal.filedRuns({ limit: 10, before: gone })).toEqual(summaries(expected({ limit: 10 }, 601)));
+    const before = { launchedAt: all[600]!.launchedAt, id: all[600]!.id };
     expect(await journal.filedRuns({ limit: 10, before })).toEqual(summaries(expected({ limit: 10 }, 600)));
   });
 
   test('one page is never longer than the limit allows', async () => {
-    expect(await journal.filedRuns({ limit: 1_000_000 })).toHaveLength(limits.runsPageMax);
+    expect(await journal.filedRuns({ limit: 1_000_000 })).toHaveLength(
+      limits.runsPageMax + 1 + limits.runsEndedInMemory,
+    );
   });
 
   test('one run is found whole by its id', async () => {
@@ -183,7 +192,7 @@ describe('a run filed again', () => {
     );
     await mine.fileRuns(runs);
     await mine.fileRuns([{ ...runAt(0), id: 'next', launchedAt: runAt(0).launchedAt + 1, summary: '{"next":1}' }]);
-    expect(await mine.filedRuns({ limit: 3 })).toEqual(['{"next":1}', '{"i":1499}', '{"i":1498}']);
+    expect(await mine.filedRuns({ limit: 3 })).toEqual(['{"next":1}', '{"i":999}', '{"i":998}']);
     await mine.close();
   });
 });

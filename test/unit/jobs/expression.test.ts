@@ -19,7 +19,7 @@ const scope: Scope = {
   cancelled: false,
 };
 
-function valueOf(text: string) {
+function meaningOf(text: string) {
   const parsed = parseExpression(text);
   if ('mistake' in parsed) throw new Error(`${text}: ${parsed.mistake.sentence}`);
   return evaluate(parsed.expression, scope);
@@ -72,7 +72,7 @@ describe('an expression', () => {
     ['  params.count   ==3', true],
     ['params.count==-3', false],
   ])('%s is %j', (text, value) => {
-    expect(valueOf(text)).toEqual(value);
+    expect(meaningOf(text)).toEqual(value);
   });
 
   test.each([
@@ -109,12 +109,12 @@ describe('an expression', () => {
     expect(mistakeIn('1'.repeat(3_000))?.sentence).toContain('at most');
     expect(mistakeIn(`${'('.repeat(900)}1${')'.repeat(900)}`)?.sentence).toContain('nested too deeply');
     expect(mistakeIn(`${'!'.repeat(1_900)}1`)?.sentence).toContain('nested too deeply');
-    expect(valueOf(Array(600).fill('1').join('||'))).toBe(true);
+    expect(meaningOf(Array(600).fill('1').join('||'))).toBe(true);
   });
 
   test('names from everyday objects are just unknown names', () => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty', 'valueOf']) {
-      expect(valueOf(`params.${name}`)).toBe(null);
+      expect(meaningOf(`params.${name}`)).toBe(null);
       expect(mistakeIn(`${name}()`)?.sentence).toContain('no function');
     }
   });

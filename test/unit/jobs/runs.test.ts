@@ -174,7 +174,7 @@ describe('a cancel', () => {
     world.settle();
     world.end(run, 'r', ended('failed'));
     world.cancel(run);
-    expect(core.isCancelling(world.jobs, run)).toBe(true);
+    expect(core.attemptsToStop(world.jobs, run)).not.toEqual([]);
     expect(world.states(run)).toMatchObject({
       run: 'running',
       a: 'running',
@@ -189,7 +189,7 @@ describe('a cancel', () => {
     expect(core.decideCancel(world.jobs, run)).toEqual({ facts: [] });
     world.end(run, 'a', ended('cancelled'));
     expect(world.running(run)).toEqual(['tidy']);
-    expect(core.isCancelling(world.jobs, run)).toBe(false);
+    expect(core.attemptsToStop(world.jobs, run)).toEqual([]);
     world.end(run, 'tidy', ended('succeeded'));
     expect(core.runOf(world.jobs, run)).toMatchObject({ state: 'cancelled', reason: 'The run was cancelled.' });
     expect(core.decideCancel(world.jobs, run)).toMatchObject({ code: 'run_ended' });
@@ -204,7 +204,7 @@ describe('a cancel', () => {
     world.cancel(run);
     world.end(run, 'a', ended('cancelled'));
     world.cancel(run);
-    expect(core.isCancelling(world.jobs, run)).toBe(true);
+    expect(core.attemptsToStop(world.jobs, run)).not.toEqual([]);
     expect(world.states(run)).toMatchObject({ tidy: 'running', close: 'cancelled' });
     world.end(run, 'tidy', ended('cancelled'));
     expect(world.states(run)['run']).toBe('cancelled');
@@ -263,7 +263,7 @@ describe('an order', () => {
     });
     world.end(run, 'b', ended('succeeded'));
     expect(core.orderFor(world.jobs, { run, task: 'c', number: 1 })).toMatchObject({
-      command: { shell: 'echo "${BINNACLE_VALUE_1}" "${BINNACLE_VALUE_2}"' },
+      command: { shell: `echo "\${BINNACLE_VALUE_1}" "\${BINNACLE_VALUE_2}"` },
       environment: { BINNACLE_VALUE_1: '2024-05-01', BINNACLE_VALUE_2: '3' },
     });
     expect(() => core.orderFor(world.jobs, { run, task: 'b', number: 1 })).toThrow('broken promise');

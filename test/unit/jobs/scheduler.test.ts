@@ -172,7 +172,7 @@ class Witness {
   end(name: string, state: AttemptEnd['state']): void {
     const { run } = named(name);
     // A cancel may also come too late: then the attempt ends as it would have.
-    const isStopped = core.isCancelling(this.world.jobs, run) && state !== 'failed';
+    const isStopped = core.attemptsToStop(this.world.jobs, run).length > 0 && state !== 'failed';
     const end = ended(isStopped ? 'cancelled' : state);
     const facts = core.decideEnded(this.world.jobs, named(name), end, this.world.now, 0.5);
     expect(facts).toHaveLength(1);

@@ -194,7 +194,7 @@ class World {
 
   ask(key: string): void {
     const id = ++this.nextId;
-    const wish: Wish = { wish: 'launch', sandbox: 'work', path: 'two.job.yaml', parameters: {}, plan };
+    const wish: Wish = { wish: 'launch', sandbox: 'work', path: 'two.job.yaml', revision: 0, parameters: {}, plan };
     this.asks.set(id, { key, wish });
     const asked = { id, by: 'user:ops', via: 'atlas', key: { key, request: 'same' }, wish };
     this.feed({
