@@ -78,8 +78,9 @@ export class RealNode {
   }
 
   /** Starts it and waits until it is active. */
-  async start(args: string[] = []): Promise<this> {
+  async start(args: string[] = [], env: Record<string, string> = {}): Promise<this> {
     const child = spawn(process.execPath, [main, 'node', '--data', this.data, ...args], {
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;

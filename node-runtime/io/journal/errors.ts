@@ -88,8 +88,10 @@ export function engineCodeOf(error: unknown): string {
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : '';
 }
 
+/** Also when the small index file that a reading connection needs finds no space. */
 export const isDiskFull = (error: unknown): boolean =>
-  engineCodeOf(error) === 'SQLITE_FULL' || (error instanceof Error && 'code' in error && error.code === 'ENOSPC');
+  ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'].includes(engineCodeOf(error)) ||
+  (error instanceof Error && 'code' in error && error.code === 'ENOSPC');
 
 export function asFault(error: unknown): JournalError {
   const engineCode = engineCodeOf(error);

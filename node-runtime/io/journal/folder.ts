@@ -111,6 +111,7 @@ export function lockFolder(folder: string): Database {
     lock = connect(path);
     lock.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER); DELETE FROM holder;');
     lock.prepare('INSERT INTO holder VALUES (?)').run(process.pid);
+    // Others can read the number only when it is committed; so the lock is taken a second time.
     lock.exec('COMMIT; BEGIN IMMEDIATE;');
     return lock;
   } catch (error) {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { assertEngine, checkpoint, connect, connectForWork, engineVersion } from './engine.ts';
 import { type Bounds, readKept } from './entries.ts';
-import { asFault, asReadError, isDiskFull, JournalDamaged, JournalError } from './errors.ts';
+import { asFault, asReadError, DiskFull, isDiskFull, JournalDamaged, JournalError } from './errors.ts';
 import { ensureFile, lockFolder, prepareFolder, settleWal, syncFolder } from './folder.ts';
 import { damagedRuns } from './history.ts';
 import { type JournalProblem, type Opened, readAttempts, readRecord, recordNames, saveRecord } from './records.ts';
@@ -28,13 +28,22 @@ const walOf = (folder: string, file: StoreFile): string => join(folder, `${file.
 export function openStore(folder: string): OpenStore {
   assertEngine(engineVersion());
   prepareFolder(folder);
-  const lock = lockFolder(folder);
+  let lock: Database | undefined;
   try {
+    lock = lockFolder(folder);
     return { ...openLocked(folder), lock };
   } catch (error) {
-    lock.close();
-    throw error instanceof JournalError ? error : asFault(error);
+    lock?.close();
+    throw asOpenError(error, folder);
   }
+}
+
+function asOpenError(error: unknown, folder: string): JournalError {
+  if (error instanceof JournalError) return error;
+  if (!isDiskFull(error)) return asFault(error);
+  return new DiskFull(`No space is left to open the journal in ${folder}; nothing in it was changed.`, {
+    cause: error,
+  });
 }
 
 function openLocked(folder: string): Omit<OpenStore, 'lock'> {

@@ -139,7 +139,10 @@ export class Store {
     try {
       answers.values.push({ id: request.id, value: work() });
     } catch (error) {
-      answers.failed.push({ id: request.id, error: carry(asReadError(error, `of the store in ${this.folder}`)) });
+      answers.failed.push({
+        id: request.id,
+        error: carry(asReadError(error, `(journal.db or history.db) in ${this.folder}`)),
+      });
     }
   }
 

@@ -233,10 +233,11 @@ class FrameWalk {
 
   /** Whether the bad frame ended a transaction, also when the bit that says so is the one that was turned. */
   private isCommitThoughBad(bytes: Buffer, ours: boolean, computed: Sum): boolean {
-    if (ours || equal(computed, storedSum(bytes, 16))) if (bytes.readUInt32BE(4) !== 0) return true;
+    const stored = storedSum(bytes, 16);
+    const isHeaderThere = ours || equal(computed, stored);
+    if (isHeaderThere && bytes.readUInt32BE(4) !== 0) return true;
     const mended = Buffer.from(bytes.subarray(0, 8));
     const page = bytes.subarray(frameHeaderBytes);
-    const stored = storedSum(bytes, 16);
     const holds = () => equal(sumOver(sumOver(this.sum, mended), page), stored);
     return ours && oneBitMends(mended, holds) && mended.readUInt32BE(4) !== 0;
   }

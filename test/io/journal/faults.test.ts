@@ -1,6 +1,6 @@
 /** The world failing underneath: killed processes, full disks, syncs that fail. Acknowledged is kept, always. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { DiskFull } from '../../../node-runtime/io/journal/errors.ts';
@@ -74,6 +74,11 @@ describe('a full disk', () => {
         expect(await journal.verify()).toEqual([]);
         await journal.close();
         expect(expectKept(join(folder, 'data'), kept + 50)).toBe(kept + 50);
+        writeFileSync(join(folder, 'ballast'), Buffer.alloc(1024));
+        fillUp(join(folder, 'ballast'));
+        await expect(openJournal({ directory: join(folder, 'data'), onFault })).rejects.toBeInstanceOf(DiskFull);
+        rmSync(join(folder, 'ballast'));
+        expect(expectKept(join(folder, 'data'), kept + 50)).toBe(kept + 50);
         expect(onFault).not.toHaveBeenCalled();
       } finally {
         await journal.close();
@@ -82,6 +87,17 @@ describe('a full disk', () => {
     },
   );
 });
+
+/** Leaves no byte free. */
+function fillUp(path: string): void {
+  for (const bytes of [65_536, 4_096, 512, 1]) {
+    try {
+      for (;;) appendFileSync(path, Buffer.alloc(bytes, 1));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ENOSPC' });
+    }
+  }
+}
 
 /** Several writers in flight until the first refusal; gives the last acknowledged index, after which nothing is kept. */
 async function appendUntilFull(journal: Journal): Promise<number> {
