@@ -16,6 +16,7 @@ export const steps = [
   tsc('node-runtime'),
   tsc('electron'),
   tsc('test'),
+  tsc('test/ui'),
   tsc('test/electron-double'),
   ['types renderer', at('svelte-check/bin/svelte-check'), '--tsconfig', 'renderer/tsconfig.json', '--fail-on-warnings'],
   ['style', at('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'],

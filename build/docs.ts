@@ -5,16 +5,17 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { jobFileJsonSchema, jobFileMarkdown } from '../node-runtime/contract/job-file.ts';
+import { jobFileJsonSchema } from '../node-runtime/contract/job-file.ts';
 import { errorsMarkdown, routesMarkdown } from '../node-runtime/io/http/documents.ts';
 import { openapiText } from '../node-runtime/io/http/openapi.ts';
 import { programVersion } from '../node-runtime/version.ts';
+import { jobFileMarkdown } from './job-file-document.ts';
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url));
 const made: Record<string, string> = {
   'api.md': routesMarkdown(),
   'errors.md': errorsMarkdown(),
-  'job-file.md': jobFileMarkdown(),
+  'job-file.md': jobFileMarkdown(jobFileJsonSchema()),
   'openapi.json': openapiText(programVersion),
   'job-file.schema.json': `${JSON.stringify(jobFileJsonSchema(), null, 2)}\n`,
 };

@@ -50,6 +50,8 @@ export type LoopOptions = {
   publish(events: LiveEvent[]): void;
   /** Runs that ended, for the history. */
   fileRuns(runs: Run[]): Promise<void>;
+  /** Entries between two snapshots; the default is that of the limits. */
+  snapshotEvery?: number;
   log: { info(what: object, sentence: string): void; error(what: object, sentence: string): void };
   /** A broken promise or a disk that fails for good: the node must stop (and the others go on). */
   onFault(error: unknown): void;
@@ -60,7 +62,7 @@ const TICK_MS = 200;
 export async function startLoop(options: LoopOptions): Promise<Loop> {
   const { journal, self, log } = options;
   const answers = new Map<number, (reply: Reply) => void>();
-  const readers: { index: number; go: () => void }[] = [];
+  const readers: { index: number; go: () => void; again: () => void }[] = [];
   let asked = 0;
   let stopped = false;
   /** Counts reloads: results of saves made before one are of no meaning after it. */
@@ -76,7 +78,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     for (const stored of kept.entries) applyEntry(replicated, openEntry(stored));
     chain = kept.end.chain;
     const register = JSON.parse(kept.register!) as Register;
-    state = wake(self, register, replicated, kept.snapshot?.index ?? 0);
+    state = wake(self, register, replicated, kept.snapshot?.index ?? 0, options.snapshotEvery);
   }
 
   function dispatch(event: Event): void {
@@ -185,7 +187,8 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     const retryAt = state.controller.phase === 'idle' ? state.controller.retryAt : 0;
     const loading = load().then(() => {
       state.controller = { phase: 'idle', why: 'disk_full', retryAt };
-      for (const reader of readers.splice(0)) reader.go();
+      // What they had seen was not kept: they look at what is true now.
+      for (const reader of readers.splice(0)) reader.again();
     }, fail);
     const passed = loading.then(() => {
       if (barrier === passed) barrier = null;
@@ -217,7 +220,9 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       const value = look(state.replicated);
       const index = state.replicated.index;
       if (index <= state.committed || stopped) return Promise.resolve(value);
-      return new Promise((done) => readers.push({ index, go: () => done(value) }));
+      return new Promise((done) =>
+        readers.push({ index, go: () => done(value), again: () => done(look(state.replicated)) }),
+      );
     },
     async stop() {
       stopped = true;

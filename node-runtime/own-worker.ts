@@ -56,7 +56,8 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
   const filesOf = (sandbox: string, revision: number | null): AttemptOrder['files'] => {
     if (revision === null) return null;
     const record = parts.sandboxes().get(sandbox);
-    if (!record) return [];
+    // An attempt that ended may outlive its sandbox, and another may bear the name by now.
+    if (!record || revision > record.revision) return [];
     return manifestAt(record, revision).map(({ path, hash, executable }) => ({
       path,
       source: parts.blobs.path(hash),

@@ -53,6 +53,8 @@ export type NodeOptions = {
   /** Makes the example sandbox when there is no sandbox yet. */
   example?: boolean;
   log?: NodeLog;
+  /** Entries between two snapshots; the default is that of the limits. */
+  snapshotEvery?: number;
 };
 
 export type RunningNode = {
@@ -162,6 +164,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       fileRuns: (runs: Run[]) => journal.fileRuns(runs.map(filed)),
       log,
       onFault: (error) => fault(error),
+      ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
     });
     live = makeLive(loop.state.replicated.index);
     undo.push(() => loop.stop());

@@ -40,7 +40,8 @@ export const limits = {
   logReadBytesMax: 1024 ** 2,
 
   // Job files, runs
-  jobFileBytesMax: 1024 ** 2,
+  /** Checking one takes a moment of the loop: larger ones are no job files. Scripts may be of any size. */
+  jobFileBytesMax: 256 * 1024,
   jobProblemsMax: 20,
   parametersMax: 100,
   parameterCharsMax: 32 * 1024,

@@ -39,12 +39,20 @@ export type NodeState = {
   workers: Map<string, { slots: number }>;
   /** Index of the newest snapshot, made or being made. */
   snapshot: number;
+  /** A snapshot is made when so many entries came since the last one. */
+  readonly snapshotEvery: number;
 };
 
 const RETRY_MS = 1_000;
 
 /** The state of a node whose disk holds exactly `replicated`. It acts in nothing yet. */
-export function wake(self: NodeState['self'], register: Register, replicated: Replicated, snapshot: number): NodeState {
+export function wake(
+  self: NodeState['self'],
+  register: Register,
+  replicated: Replicated,
+  snapshot: number,
+  snapshotEvery: number = limits.snapshotEveryEntries,
+): NodeState {
   const end = replicated.index;
   return {
     self,
@@ -56,6 +64,7 @@ export function wake(self: NodeState['self'], register: Register, replicated: Re
     held: [],
     workers: new Map(),
     snapshot,
+    snapshotEvery,
   };
 }
 
@@ -201,7 +210,7 @@ function synced(state: NodeState, index: number, now: number, effects: Effect[])
 /** A snapshot is of the state as it is now, so it is held until all of that is committed. */
 function snapshotIfDue(state: NodeState, effects: Effect[]): void {
   const { index, term } = state.replicated;
-  if (term === null || index - state.snapshot < limits.snapshotEveryEntries) return;
+  if (term === null || index - state.snapshot < state.snapshotEvery) return;
   state.snapshot = index;
   const effect: Effect = { effect: 'saveSnapshot', index, term, text: saveReplicated(state.replicated) };
   whenCommitted(state, effect, effects);

@@ -3,7 +3,6 @@
  * same wishes a person's requests become.
  */
 import { Readable } from 'node:stream';
-import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
 import type { exampleSandbox } from '../examples.ts';
 import type { Loop } from '../node.ts';
 import { keptFiles } from './kept-files.ts';
@@ -28,9 +27,7 @@ export async function putExamples(parts: Parts, example: typeof exampleSandbox):
   const { name, description } = example;
   const made = await loop.ask('node', null, { wish: 'createSandbox', name, storage: 'kept', description });
   if ('code' in made) throw new Error(made.detail);
-  const record = sandboxNamed(loop.state.replicated.sandboxes, name);
-  if ('code' in record) throw new Error(record.detail);
-  const files = keptFiles(parts, record);
+  const files = keptFiles(parts, name);
   const asking = {
     caller: { by: 'node', name: 'node', role: 'admin', kind: 'desktop' },
     key: null,

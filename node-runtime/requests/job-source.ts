@@ -1,37 +1,56 @@
 /**
  * The text of a job file, wherever its sandbox keeps it, with the revision
- * that a run of it pins. Files larger than a job file may be are refused.
+ * that a run of it pins. Of a script only the beginning is read: its first
+ * line says by what it is run.
  */
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { fileAt } from '../core/sandboxes/listing.ts';
 import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
+import { isJobFilePath } from './job-text.ts';
 import { localFolder } from './local-sandboxes.ts';
 import type { Parts } from './parts.ts';
 
 export type JobSource = { text: string; executable: boolean; revision: number | null };
 
+/** Enough for the first line of a script. */
+export const HEAD_BYTES = 4096;
+
 export async function readJobSource(parts: Parts, sandbox: string, path: string): Promise<JobSource | Refusal> {
   const record = await parts.loop.read((state) => sandboxNamed(state.sandboxes, sandbox));
   if ('code' in record) return record;
-  const tooLarge = refuse(
-    'not_launchable',
-    `${path} is larger than a job file may be (${limits.jobFileBytesMax} bytes).`,
-  );
   if (record.storage === 'local') {
     const folder = await localFolder(record);
     if ('code' in folder) return folder;
-    const read = await folder.readText(path, limits.jobFileBytesMax);
-    if ('code' in read) return read.code === 'body_too_large' ? tooLarge : read;
-    return { text: read.text, executable: read.executable, revision: null };
+    const file = await folder.openFile(path);
+    if ('code' in file) return file;
+    const stream = file.stream(partOf(path, file.bytes));
+    try {
+      if (isTooLarge(path, file.bytes)) return tooLarge(path);
+      const text = (await collect(stream)).toString('utf8');
+      return { text, executable: file.entry.executable === true, revision: null };
+    } finally {
+      stream.destroy();
+    }
   }
   // One look gives file and revision together: what is read is what will be pinned.
   const { revision } = record;
   const file = fileAt(record, path);
   if ('code' in file) return file;
-  if (file.bytes > limits.jobFileBytesMax) return tooLarge;
-  return { text: (await collect(parts.blobs.read(file.hash))).toString('utf8'), executable: file.executable, revision };
+  if (isTooLarge(path, file.bytes)) return tooLarge(path);
+  const lack = await parts.blobs.lackOf(file);
+  if (lack) return lack;
+  const text = (await collect(parts.blobs.read(file.hash, partOf(path, file.bytes)))).toString('utf8');
+  return { text, executable: file.executable, revision };
 }
+
+const isTooLarge = (path: string, bytes: number): boolean => isJobFilePath(path) && bytes > limits.jobFileBytesMax;
+const tooLarge = (path: string): Refusal =>
+  refuse('not_launchable', `${path} is larger than a job file may be (${limits.jobFileBytesMax} bytes).`);
+
+/** Undefined: all of it. */
+const partOf = (path: string, bytes: number): { start: number; end: number } | undefined =>
+  isJobFilePath(path) || bytes <= HEAD_BYTES ? undefined : { start: 0, end: HEAD_BYTES - 1 };
 
 export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];

@@ -14,19 +14,30 @@ import type { Entry } from '../contract/model.ts';
 import { keptEtag } from '../core/sandboxes/etags.ts';
 import { fileAt, listFolder, searchPaths, trashOf, versionsOf } from '../core/sandboxes/listing.ts';
 import { checkPath } from '../core/sandboxes/paths.ts';
-import { entryAt, type SandboxRecord } from '../core/sandboxes/sandboxes.ts';
+import { entryAt, type SandboxRecord, sandboxNamed } from '../core/sandboxes/sandboxes.ts';
 import { below } from '../core/sandboxes/tree.ts';
-import { checkJobText, isJobPath } from '../io/files/job-text.ts';
 import { keptZipItem, type ZipItem } from '../io/files/zip.ts';
 import type { Asking, Files, Guard } from './files.ts';
-import { collect } from './job-source.ts';
+import { collect, HEAD_BYTES } from './job-source.ts';
+import { checkJobText, isJobFilePath, isJobPath, isScriptText } from './job-text.ts';
 import { isRefusal, type Parts, wish } from './parts.ts';
 
 type Content = { hash: string; bytes: number };
 
-export function keptFiles(parts: Parts, record: SandboxRecord): Files {
+export function keptFiles(parts: Parts, sandbox: string): Files {
   const { blobs, uploads, loop } = parts;
-  const sandbox = record.name;
+
+  /** As it is now: bytes may take long to come, and a disk that was full may have made the state anew meanwhile. */
+  const read = <T>(look: (record: SandboxRecord) => T | Refusal): Promise<T | Refusal> =>
+    loop.read((state) => {
+      const now = sandboxNamed(state.sandboxes, sandbox);
+      return 'code' in now ? now : look(now);
+    });
+  /** Only to carry over what a change does not name: it need not be committed. */
+  const latest = (path: string) => {
+    const now = sandboxNamed(loop.state.replicated.sandboxes, sandbox);
+    return 'code' in now ? now : fileAt(now, path);
+  };
 
   async function change(
     asking: Asking,
@@ -46,14 +57,11 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
 
   /** What checking finds, for job files and scripts; null for other files. */
   async function checkOf(path: string, { hash, bytes }: Content): Promise<JobCheck | null> {
-    if (bytes > limits.jobFileBytesMax) return null;
-    const named = isJobPath(path);
-    if (!named && bytes < 2) return null;
-    if (!named) {
-      const head = await collect(blobs.read(hash, { start: 0, end: 1 }));
-      if (head.toString('latin1') !== '#!') return null;
-    }
-    return checkJobText(path, (await collect(blobs.read(hash))).toString('utf8')).check;
+    if (bytes === 0) return isJobPath(path) ? checkJobText(path, '').check : null;
+    // Of a job file one byte more than it may have, so that the check says so; of others what tells a script.
+    const end = Math.min(bytes - 1, isJobFilePath(path) ? limits.jobFileBytesMax : HEAD_BYTES - 1);
+    const text = (await collect(blobs.read(hash, { start: 0, end }))).toString('utf8');
+    return isJobPath(path) || isScriptText(text) ? checkJobText(path, text).check : null;
   }
 
   /** `told` tells requests with one key apart whose body is bytes. */
@@ -65,7 +73,7 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
     told: string,
   ): Promise<Entry | Refusal> {
     const job = await checkOf(path, content);
-    const before = fileAt(record, path);
+    const before = latest(path);
     const executable = guard.executable ?? (!('code' in before) && before.executable);
     const { executable: _, ...rest } = guard;
     const change_: FileChange = { op: 'put', path, ...content, executable, ...(job ? { job } : {}) };
@@ -75,7 +83,7 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
   /** A file that gets another name may become a job file, or stop being one: then it is checked under the new name. */
   async function renamed(asking: Asking, op: 'move' | 'copy', path: string, to: string): Promise<Entry | Refusal> {
     const changes: FileChange[] = [{ op, path, to }];
-    const file = fileAt(record, path);
+    const file = latest(path);
     if (!('code' in file) && typeof checkPath(to) === 'string' && isJobPath(path) !== isJobPath(to)) {
       const { hash, bytes, executable } = file;
       const job = await checkOf(to, { hash, bytes });
@@ -84,14 +92,12 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
     return changed(asking, changes);
   }
 
-  const read = <T>(look: () => T): Promise<T> => loop.read(look);
-
   return {
-    list: (path, cursor, limit) => read(() => listFolder(record, path, cursor, limit)),
-    search: (text, limit) => read(() => searchPaths(record, text, limit)),
+    list: (path, cursor, limit) => read((record) => listFolder(record, path, cursor, limit)),
+    search: (text, limit) => read((record) => searchPaths(record, text, limit)),
 
     async open(path, version) {
-      const file = await read(() => fileAt(record, path, version === undefined ? {} : { version }));
+      const file = await read((record) => fileAt(record, path, version === undefined ? {} : { version }));
       if (isRefusal(file)) return file;
       const lack = await blobs.lackOf(file);
       if (lack) return lack;
@@ -132,11 +138,11 @@ export function keptFiles(parts: Parts, record: SandboxRecord): Files {
     move: (asking, path, to) => renamed(asking, 'move', path, to),
     copy: (asking, path, to) => renamed(asking, 'copy', path, to),
     restore: (asking, path, version) => changed(asking, [{ op: 'restore', path, version }]),
-    versions: (path) => read(() => versionsOf(record, path)),
-    trash: () => read(() => trashOf(record).items),
+    versions: (path) => read((record) => versionsOf(record, path)),
+    trash: () => read((record) => trashOf(record).items),
 
     zip: (path) =>
-      read(() => {
+      read((record) => {
         const entry = entryAt(record, path);
         if ('code' in entry) return entry;
         if (entry.kind === 'file') return refuse('not_a_folder', `"${path}" is a file.`);

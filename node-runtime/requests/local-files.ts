@@ -12,9 +12,9 @@ import type { Fact } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Entry, JobCheck } from '../contract/model.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
-import { checkJobText, isJobPath } from '../io/files/job-text.ts';
 import type { LocalFolder } from '../io/files/local-folder.ts';
 import type { Asking, Files, Source } from './files.ts';
+import { checkJobText, isJobFilePath, isJobPath } from './job-text.ts';
 import { localFolder } from './local-sandboxes.ts';
 import { answeredBefore, isKeyUsed, isRefusal, type Parts, wish } from './parts.ts';
 
@@ -29,13 +29,14 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
   const folder: LocalFolder = opened;
 
   async function withCheck(entry: Entry): Promise<Entry> {
-    if (entry.kind !== 'file' || !isJobPath(entry.path) || entry.bytes > limits.jobFileBytesMax) return entry;
+    if (entry.kind !== 'file' || !isJobPath(entry.path)) return entry;
     const name = `${record.name}\n${entry.path}\n${entry.etag}`;
     const known = checks.get(name);
     if (known) return { ...entry, job: known };
-    const read = await folder.readText(entry.path, limits.jobFileBytesMax);
-    if ('code' in read) return entry; // gone since it was listed
-    const { check } = checkJobText(entry.path, read.text);
+    // Of a script nothing has to be read: its name says enough.
+    const read = isJobFilePath(entry.path) ? await folder.readText(entry.path, limits.jobFileBytesMax) : { text: '' };
+    if ('code' in read && read.code !== 'body_too_large') return entry; // gone since it was listed
+    const { check } = checkJobText(entry.path, 'text' in read ? read.text : 'x'.repeat(limits.jobFileBytesMax + 1));
     if (checks.size >= CHECKS_KEPT) checks.delete(checks.keys().next().value!);
     checks.set(name, check);
     return { ...entry, job: check };

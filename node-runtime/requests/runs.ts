@@ -13,10 +13,10 @@ import { runOf, summaries } from '../core/jobs/jobs.ts';
 import { launchFormOf } from '../core/jobs/launch-form.ts';
 import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
 import { planOf, planOfScript } from '../core/jobs/plan.ts';
-import { checkJobText, isJobPath } from '../io/files/job-text.ts';
 import type { Asked, Handlers } from '../io/http/asked.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { readJobSource } from './job-source.ts';
+import { checkJobText, isJobPath } from './job-text.ts';
 import { isRefusal, type Parts, replied, wish } from './parts.ts';
 
 type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'log' | 'logTimes';

@@ -56,7 +56,7 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   async function filesOf(name: string): Promise<Files | Refusal> {
     const record = await recordOf(name);
     if ('code' in record) return record;
-    return record.storage === 'kept' ? keptFiles(parts, record) : localFiles(parts, record);
+    return record.storage === 'kept' ? keptFiles(parts, name) : localFiles(parts, record);
   }
 
   /** Runs `act` on the files of a sandbox and gives what it gives as the body. */

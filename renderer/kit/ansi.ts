@@ -2,8 +2,9 @@
  * Colours of terminal output: one line of text with escape codes → pieces.
  *
  * Understands SGR (16 colours, 256, true colour kept as nearest of 16 by name,
- * bold, dim, underline). Every other escape is left out. Colours do not run
- * over into the next line, so any line can be drawn alone.
+ * bold, dim, underline). Every other escape is left out. A colour that is not
+ * reset runs on into the next line: `coloured` takes the style a line begins
+ * with and gives the one it ends with.
  */
 export type Piece = { text: string; colour: string; bold: boolean; dim: boolean; underline: boolean };
 
@@ -11,8 +12,8 @@ const names = ['dim', 'alarm', 'ok', 'warn', 'info', 'standby', 'info', 'plain']
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape codes are what is looked for
 const escapes = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
 
-type Style = Omit<Piece, 'text'>;
-const plain: Style = { colour: 'plain', bold: false, dim: false, underline: false };
+export type Style = Omit<Piece, 'text'>;
+export const plain: Style = { colour: 'plain', bold: false, dim: false, underline: false };
 
 function indexed(n: number): string {
   if (n < 16) return names[n % 8] ?? 'plain';
@@ -55,17 +56,25 @@ function applied(style: Style, codes: string): Style {
   return next;
 }
 
+/** The style after some colour codes (the part of an escape between `[` and `m`), in order. */
+export const styleAfter = (codes: readonly string[], from: Style = plain): Style => codes.reduce(applied, from);
+
 /** A progress line that rewrites itself by carriage returns is shown as its last state. */
-const lastState = (line: string): string => {
+const lastState = (line: string): { from: number; text: string } => {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
-  return text.includes('\r') ? text.slice(text.lastIndexOf('\r') + 1) : text;
+  const from = text.lastIndexOf('\r') + 1;
+  return { from, text: text.slice(from) };
 };
 
-export function piecesOf(line: string): Piece[] {
-  const text = lastState(line);
-  if (!text.includes('\x1b')) return [{ text, ...plain }];
+/** A line that begins in a style: its pieces, and the style it leaves to the next line. */
+export function coloured(line: string, begin: Style): { pieces: Piece[]; after: Style } {
+  const { from: shownFrom, text } = lastState(line);
+  if (!line.includes('\x1b')) return { pieces: [{ text, ...begin }], after: begin };
   const pieces: Piece[] = [];
-  let style = plain;
+  let style = begin;
+  // What was rewritten is not shown, but its colours were set all the same.
+  for (const found of line.slice(0, shownFrom).matchAll(escapes))
+    if (found[2] === 'm') style = applied(style, found[1] ?? '');
   let from = 0;
   for (const found of text.matchAll(escapes)) {
     if (found.index > from) pieces.push({ text: text.slice(from, found.index), ...style });
@@ -73,8 +82,11 @@ export function piecesOf(line: string): Piece[] {
     from = found.index + found[0].length;
   }
   if (from < text.length) pieces.push({ text: text.slice(from), ...style });
-  return pieces;
+  return { pieces, after: style };
 }
 
+/** The pieces of a line that stands alone. */
+export const piecesOf = (line: string): Piece[] => coloured(line, plain).pieces;
+
 /** The line without any escape, for finding and copying. */
-export const plainOf = (line: string): string => lastState(line).replace(escapes, '');
+export const plainOf = (line: string): string => lastState(line).text.replace(escapes, '');

@@ -3,15 +3,28 @@
  *
  * Bytes stay bytes until a line is drawn. Output is kept in blocks of whole
  * lines of about a megabyte, so appending costs what was appended and earlier
- * output can be put in front. Holds no text, no colours, no DOM.
+ * output can be put in front. Holds no text and no DOM; of colours it knows
+ * only where their escapes stand.
  *
  * Offsets are those of the whole output: `from` is the first byte held, `to`
  * the byte after the last.
  */
-type Block = { bytes: Uint8Array; used: number; starts: Uint32Array; lines: number; offset: number };
+type Block = {
+  bytes: Uint8Array;
+  used: number;
+  starts: Uint32Array;
+  lines: number;
+  offset: number;
+  hasEscapes: boolean;
+};
 
 const blockBytes = 1024 * 1024;
 const newline = 10;
+const escape = 27;
+/** Escapes looked at to find the last reset; output that never resets is coloured by the latest of them. */
+const escapesLookedAtMax = 400;
+/** A colour code is far shorter. */
+const codeBytesMax = 40;
 const decoder = new TextDecoder();
 
 const newBlock = (offset: number): Block => ({
@@ -20,6 +33,7 @@ const newBlock = (offset: number): Block => ({
   starts: new Uint32Array(64),
   lines: 0,
   offset,
+  hasEscapes: false,
 });
 
 function grow(block: Block, bytesNeeded: number): void {
@@ -51,7 +65,21 @@ function put(block: Block, bytes: Uint8Array): void {
     i = next + 1;
     atStart = true;
   }
+  block.hasEscapes ||= bytes.includes(escape);
   block.used = end;
+}
+
+/** The codes of the colour escape at `at`, such as `1;31`; null where another escape stands. */
+function codesAt(block: Block, at: number): string | null {
+  if (block.bytes[at + 1] !== 91) return null;
+  let codes = '';
+  for (let i = at + 2; i < Math.min(block.used, at + codeBytesMax); i++) {
+    const char = String.fromCharCode(block.bytes[i] ?? 0);
+    if (char === 'm') return codes;
+    if (!/[0-9;:]/.test(char)) return null;
+    codes += char;
+  }
+  return null;
 }
 
 export class LogLines {
@@ -111,6 +139,27 @@ export class LogLines {
   offsetOf(index: number): number {
     const place = this.place(index);
     return place ? place.block.offset + place.start : this.to;
+  }
+
+  /** The colour codes in force where a line begins: those since the last reset, in order. */
+  codesBefore(index: number): string[] {
+    const place = this.place(index);
+    const codes: string[] = [];
+    let looked = 0;
+    for (let b = place ? this.blocks.indexOf(place.block) : -1; b >= 0; b--) {
+      const block = this.blocks[b]!;
+      if (!block.hasEscapes) continue;
+      let end = block === place?.block ? place.start : block.used;
+      while (end > 0 && looked++ < escapesLookedAtMax) {
+        end = block.bytes.lastIndexOf(escape, end - 1);
+        if (end < 0) break;
+        const found = codesAt(block, end);
+        if (found === null) continue;
+        codes.unshift(found);
+        if (/^0*(;|$)/.test(found)) return codes;
+      }
+    }
+    return codes;
   }
 
   private place(index: number): { block: Block; start: number; end: number } | null {

@@ -1,16 +1,22 @@
 /**
- * The output of one attempt: opened at its end, followed while it grows, its
- * beginning fetched when a person goes there.
+ * The output of one attempt: opened at its end, which only the node knows
+ * while it grows, followed, its beginning fetched when a person goes there.
  *
  * At most one log is followed in a window. Bytes arrive as they come and are
  * shown once a frame. After a break it goes on from the byte it has.
  */
 import { call, Failure, open, urlOf } from '../api.ts';
+import { type TimeMark, timeOfByte } from '../flows/log-times.ts';
 import { plainOf } from '../kit/ansi.ts';
 import { LogLines } from '../kit/log-lines.ts';
 
-export type LogOf = { run: string; task: string; attempt: number; ended: boolean; outputBytes: number };
-type Moment = { offset: number; at: number };
+export type LogOf = {
+  run: string;
+  task: string;
+  attempt: number;
+  ended: boolean;
+  startedAt: string | undefined;
+};
 
 const tailBytes = 512 * 1024;
 const earlierBytes = 1024 * 1024;
@@ -21,7 +27,7 @@ class LogState {
   version = $state(0);
   phase = $state<'reading' | 'following' | 'whole' | 'failed'>('reading');
   failure = $state.raw<Failure | null>(null);
-  times = $state.raw<Moment[]>([]);
+  times = $state.raw<TimeMark[]>([]);
   readingEarlier = $state(false);
 
   private of: LogOf | null = null;
@@ -42,10 +48,11 @@ class LogState {
     this.lastMoment = -1;
     this.failure = null;
     this.phase = 'reading';
-    const from = of ? Math.max(0, of.outputBytes - tailBytes) : 0;
-    this.lines = new LogLines(from);
+    this.lines = new LogLines();
     this.version++;
-    if (of) void this.follow(of, from);
+    if (!of) return;
+    void this.follow(of);
+    this.readTimes();
   }
   end(): void {
     this.stop?.abort();
@@ -57,7 +64,7 @@ class LogState {
   get downloadUrl(): string {
     if (!this.of) return '';
     const { run, task, attempt } = this.of;
-    return urlOf('log', { params: { run, task }, query: { attempt, offset: 0 } });
+    return urlOf('log', { params: { run, task }, query: { attempt } });
   }
   get count(): number {
     return this.version >= 0 ? this.lines.length : 0;
@@ -106,33 +113,32 @@ class LogState {
     return -1;
   }
 
+  /** When the line that begins at a byte was written, in ms; null when not even the attempt's start is known. */
   timeAt(offset: number): number | null {
-    let low = 0;
-    let high = this.times.length - 1;
-    if (high < 0 || this.times[0]!.offset > offset) return null;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.times[middle]!.offset <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return this.times[low]!.at;
+    const startedAt = this.of?.startedAt;
+    return timeOfByte(this.times, offset, startedAt ? Date.parse(startedAt) : null);
   }
 
-  private async follow(of: LogOf, from: number): Promise<void> {
+  private async follow(of: LogOf): Promise<void> {
     const stop = new AbortController();
     this.stop = stop;
-    let offset = from;
-    let cutting = from > 0;
+    let offset: number | null = null;
+    let cutting = false;
     for (let breaks = 0; !stop.signal.aborted; breaks++) {
       try {
         const response = await open('log', {
           params: { run: of.run, task: of.task },
-          query: { attempt: of.attempt, offset, follow: '1' },
+          query: { attempt: of.attempt, offset: offset ?? -tailBytes, follow: '1' },
           signal: stop.signal,
           withinMs: 0,
         });
         this.phase = 'following';
         this.failure = null;
+        if (offset === null) {
+          offset = Number(response.headers.get('binnacle-log-offset') ?? 0);
+          cutting = offset > 0;
+          this.lines = new LogLines(offset);
+        }
         const reader = response.body?.getReader();
         for (;;) {
           const part = await reader?.read();

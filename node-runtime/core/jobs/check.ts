@@ -2,7 +2,7 @@
  * Is a job file, whose shape is right, also right in what its parts say about
  * each other? Needs, circles, conditions, values, parameters, bounds.
  *
- * Pure: finds mistakes and says where by the way of keys; io/files/job-text.ts
+ * Pure: finds mistakes and says where by the way of keys; requests/job-text.ts
  * turns that into line and column. A file without findings can be planned and
  * run: plan.ts relies on it.
  */

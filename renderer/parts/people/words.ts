@@ -1,4 +1,7 @@
-/** What each role may do, in words. The node decides; this only explains. */
+/**
+ * Who did something, and what each role may do, in words. The node decides;
+ * this only explains.
+ */
 import type { Role } from '../../../node-runtime/contract/model.ts';
 
 export const roles: { value: Role; label: string; hint: string }[] = [
@@ -6,3 +9,10 @@ export const roles: { value: Role; label: string; hint: string }[] = [
   { value: 'operator', label: 'Operator', hint: 'Also changes files, launches and cancels.' },
   { value: 'admin', label: 'Admin', hint: 'Also manages people and tokens.' },
 ];
+
+/** Who did it, as the node writes it (`user:ops`, `token:ab12`, `desktop`, `node`) → as people say it. */
+export function sayWho(by: string): string {
+  if (by.startsWith('user:')) return by.slice(5);
+  if (by.startsWith('token:')) return `token ${by.slice(6)}`;
+  return by === 'desktop' ? 'this computer' : by === 'node' ? 'the cluster' : by;
+}

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { connect } from 'node:tls';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../../node-runtime/contract/limits.ts';
 import type { Entry, JobCheck, Session } from '../../../node-runtime/contract/model.ts';
@@ -54,7 +54,7 @@ type Told = { status: number; text: string; head: string };
 /** Sends bytes as they are (HOST is filled in) and reads one answer. */
 function raw(text: string, body: Uint8Array = new Uint8Array(), localAddress = '127.0.0.1'): Promise<Told> {
   return new Promise((done, failed) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, localAddress });
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, localAddress } as ConnectionOptions);
     let got = Buffer.alloc(0);
     const look = (isOver: boolean) => {
       const at = got.indexOf('\r\n\r\n');

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { limits } from '../../../node-runtime/contract/limits.ts';
 import { scriptEndings } from '../../../node-runtime/core/jobs/plan.ts';
 import { exampleSandbox } from '../../../node-runtime/examples.ts';
-import { checkJobText } from '../../../node-runtime/io/files/job-text.ts';
+import { checkJobText } from '../../../node-runtime/requests/job-text.ts';
 
 const guide = readFileSync(new URL('../../../docs/operating/writing-jobs.md', import.meta.url), 'utf8');
 const examples = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map((match) => match[1]!);
@@ -18,7 +18,7 @@ describe('the guide', () => {
 
   test('names the bounds that hold', () => {
     expect(limits).toMatchObject({
-      jobFileBytesMax: 1024 ** 2,
+      jobFileBytesMax: 256 * 1024,
       tasksMax: 500,
       parametersMax: 100,
       scriptCharsMax: 256 * 1024,

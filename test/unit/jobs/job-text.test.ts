@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../node-runtime/contract/limits.ts';
-import { checkJobText, isJobPath, isScriptText } from '../../../node-runtime/io/files/job-text.ts';
+import { checkJobText, isJobPath, isScriptText } from '../../../node-runtime/requests/job-text.ts';
 
 const survey = `name: Survey
 description: Measures, then reports.
@@ -367,7 +367,7 @@ describe('a hostile text', () => {
   });
 
   test('that is too large is refused by its size in bytes', () => {
-    expect(check(`# ${'ü'.repeat(limits.jobFileBytesMax / 2)}`).problems[0]?.sentence).toMatch(/at most 1048576 bytes/);
+    expect(check(`# ${'ü'.repeat(limits.jobFileBytesMax / 2)}`).problems[0]?.sentence).toMatch(/at most 262144 bytes/);
   });
 
   test.each([

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { jobFileJsonSchema } from '../../../node-runtime/contract/job-file.ts';
 import { durationMs, durationText } from '../../../node-runtime/core/jobs/duration.ts';
 import { planOf, planOfScript } from '../../../node-runtime/core/jobs/plan.ts';
-import { checkJobText } from '../../../node-runtime/io/files/job-text.ts';
+import { checkJobText } from '../../../node-runtime/requests/job-text.ts';
 
 const job = (text: string) => {
   const { job: read, check } = checkJobText('in/nightly.job.yaml', text);

@@ -6,16 +6,16 @@
  * schema, of meaning from core/jobs; here all get their places. Never throws
  * and never takes long, whatever the text.
  */
-import type { Problem } from '../../contract/errors.ts';
-import { JobFile } from '../../contract/job-file.ts';
-import { limits } from '../../contract/limits.ts';
-import type { JobCheck } from '../../contract/model.ts';
-import { checkJob } from '../../core/jobs/check.ts';
-import type { Finding, KeyPath } from '../../core/jobs/finding.ts';
-import { fileName, jobName, scriptEndings } from '../../core/jobs/plan.ts';
+import type { Problem } from '../contract/errors.ts';
+import { JobFile } from '../contract/job-file.ts';
+import { limits } from '../contract/limits.ts';
+import type { JobCheck } from '../contract/model.ts';
+import { checkJob } from '../core/jobs/check.ts';
+import type { Finding, KeyPath } from '../core/jobs/finding.ts';
+import { fileName, jobName, scriptEndings } from '../core/jobs/plan.ts';
+import type { Positions } from '../io/files/yaml-positions.ts';
+import { type LossyNumber, readYaml, type YamlText } from '../io/files/yaml-text.ts';
 import { findingsOfIssues, nameOf, valueAt } from './job-words.ts';
-import type { Positions } from './yaml-positions.ts';
-import { type LossyNumber, readYaml, type YamlText } from './yaml-text.ts';
 
 export type CheckedJob = {
   check: Omit<JobCheck, 'problems'> & { problems: Problem[] };
@@ -26,7 +26,7 @@ export type CheckedJob = {
 /** Can a file of this name be launched? Others can if their text begins with `#!`. */
 export const isJobPath = (path: string): boolean => isJobFilePath(path) || isScriptPath(path);
 
-const isJobFilePath = (path: string): boolean => /[^/]\.job\.(yaml|json)$/.test(path);
+export const isJobFilePath = (path: string): boolean => /[^/]\.job\.(yaml|json)$/.test(path);
 const isScriptPath = (path: string): boolean => scriptEndings.some((ending) => path.endsWith(`.${ending}`));
 
 export const isScriptText = (text: string): boolean => /^\ufeff?#!/.test(text);

@@ -4,9 +4,9 @@
  * what other systems call things, and what a later version will know.
  */
 import type { z } from 'zod';
-import { parameterTypes } from '../../contract/job-file.ts';
-import type { Finding, KeyPath } from '../../core/jobs/finding.ts';
-import { didYouMean } from '../../core/jobs/similar-name.ts';
+import { parameterTypes } from '../contract/job-file.ts';
+import type { Finding, KeyPath } from '../core/jobs/finding.ts';
+import { didYouMean } from '../core/jobs/similar-name.ts';
 
 type Issue = z.core.$ZodIssue;
 

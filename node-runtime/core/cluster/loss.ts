@@ -1,0 +1,77 @@
+/**
+ * A confirmed loss: what a claim must still be true of when it acts, who has
+ * to agree, and what the new active may lack.
+ *
+ * Used only where the other rules can't go on. The statement of a person is
+ * bound to what was shown, used once, and dies with the first sign that it is
+ * wrong. It never overrides a voter that is there: all that are not declared
+ * lost must promise and accept.
+ *
+ * Rules: P28, P29, P30, P32.
+ */
+import type { Charter, Claim, Voter } from '../../contract/facts.ts';
+import { endOf } from '../journal/tail.ts';
+import { holds, isPaired, isQuorum, voterText, votersOf } from './charter.ts';
+import { heardWithin, newestKnown } from './knowledge.ts';
+import type { Loss, Member, Promised } from './member-state.ts';
+import { sameTerm, termText } from './terms.ts';
+
+/** P29: the voters of the newest charter that are not declared lost. */
+export const survivors = (newest: Charter, claim: Claim): Voter[] =>
+  votersOf(newest).filter((voter) => !claim.lost.includes(voterText(voter)));
+
+/** P29: no majority is left, so a new era begins with the candidate as its only voter. */
+export const opensEra = (_m: Member, newest: Charter, claim: Claim): boolean =>
+  claim.chosen === true || !isQuorum(newest, new Set(survivors(newest, claim).map(voterText)));
+
+/** P28: what a person is shown, and what the claim is bound to. Times are left out: only what it says counts. */
+export function evidenceOf(m: Member): string {
+  const newest = newestKnown(m);
+  const heard = votersOf(newest)
+    .filter(({ node }) => node !== m.self.node && heardWithin(m, node, m.timing.declaredDeadMs))
+    .map(voterText);
+  return `newest ${termText(newest.term)}; highest term ${termText(m.highest)}; heard ${[...new Set(heard)].sort().join(' ') || 'nobody'}`;
+}
+
+/** P28: why a claim may not be begun, or null. */
+export function objectionToClaim(m: Member, claim: Claim): string | null {
+  if (!m.keepsJournal) return 'only a controller can lead';
+  if (claim.cluster !== m.register.cluster) return 'it is of another cluster';
+  if (claim.candidate !== m.self.node || claim.incarnation !== m.incarnation) return 'it was made for another process';
+  if (m.claimsUsed.has(claim.id)) return 'it was used';
+  if (claim.evidence !== evidenceOf(m)) return 'what is known has changed: look again';
+  if (m.conflict && !claim.chosen) return 'two eras stand against each other: choose one';
+  const newest = newestKnown(m);
+  if (!claim.chosen && newest.active === m.self.node && m.phase.phase === 'leading' && m.phase.acting) return 'it is active';
+  return claimDies(m, claim, newest);
+}
+
+/** P28, I14: what ends a claim on its way, or null. */
+export function claimDies(m: Member, claim: Claim, newest: Charter): string | null {
+  if (m.wall > claim.expiresAt) return 'it expired';
+  if (!sameTerm(claim.newest, newest.term) || !sameTerm(claim.newest, newestKnown(m).term)) return 'a newer charter appeared';
+  if (claim.chosen) return null;
+  const alive = claim.lost.find((text) => heardWithin(m, text.split('#')[0]!, m.timing.declaredDeadMs));
+  return alive ? `${alive.split('#')[0]} is declared lost, but alive` : null;
+}
+
+/**
+ * P30: what may be missing. Exact only where the charter's every commit needed
+ * the word of a watch that promised and was not restarted in that term.
+ */
+export function lossOf(m: Member, newest: Charter, claim: Claim, promises: Map<string, Promised>): Loss {
+  const end = endOf(m.journal);
+  const from = end.index + 1;
+  const proven = claim.proof && newest.writeSet.includes(claim.proof.voter);
+  if (proven && claim.proof!.end.chain === end.chain) return { from, upTo: end.index, certain: 'none' };
+  const got = new Set(promises.keys());
+  if (isQuorum(newest, got) && holds(newest, m.self)) return { from, upTo: end.index, certain: 'none' };
+  if (isQuorum(newest, got) && !isPaired(newest)) {
+    const marks = [...promises.values()].flatMap(({ mark }) => (mark && sameTerm(mark.term, newest.term) ? [mark] : []));
+    const mark = marks.length === 1 ? marks[0] : undefined;
+    if (mark?.exact && newest.voters.length === 1 && newest.voters[0]!.length === 3) {
+      return { from, upTo: Math.max(mark.index, end.index), certain: 'at most' };
+    }
+  }
+  return { from, upTo: null, certain: 'cannot be excluded' };
+}
