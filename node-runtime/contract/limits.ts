@@ -48,7 +48,7 @@ export const limits = {
   tasksMax: 500,
   environmentMax: 200,
   environmentCharsMax: 32 * 1024,
-  scriptCharsMax: 128 * 1024,
+  scriptCharsMax: 96 * 1024,
   expressionCharsMax: 2_000,
   attemptsMax: 20,
   timeoutMsMax: 30 * 24 * 3_600_000,

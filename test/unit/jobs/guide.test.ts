@@ -21,7 +21,7 @@ describe('the guide', () => {
       jobFileBytesMax: 256 * 1024,
       tasksMax: 500,
       parametersMax: 100,
-      scriptCharsMax: 128 * 1024,
+      scriptCharsMax: 96 * 1024,
       parameterCharsMax: 32 * 1024,
       attemptsMax: 20,
       timeoutMsMax: 30 * 24 * 3_600_000,
