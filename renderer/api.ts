@@ -33,6 +33,7 @@ export const addresses = {
   events: ['GET', '/api/v1/events', false],
   sandboxes: ['GET', '/api/v1/sandboxes', false],
   sandboxCreate: ['POST', '/api/v1/sandboxes', true],
+  sandbox: ['GET', inSandbox, false],
   sandboxRemove: ['DELETE', inSandbox, true],
   entries: ['GET', `${inSandbox}/entries`, false],
   search: ['GET', `${inSandbox}/search`, false],

@@ -59,6 +59,8 @@ export type Charter = {
   claim?: Claim;
   /** The claim that opened this era, handed on to every charter that follows; absent in era 0 (P32). */
   lineage?: { era: number; claim: string };
+  /** Id of the newest claim of any kind, handed on: who knows another one may hold entries that were given up. */
+  lastClaim?: string;
   reason: string;
   at: number;
 };

@@ -8,13 +8,18 @@ import { folderOf, freeName, joinPath, nameOf } from '../flows/paths.ts';
 import { live } from './live.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
+/** The first rows are to be there at once; what follows comes in larger pieces. */
+const firstEntries = 200;
 const pageEntries = 2_000;
+const soonMs = 200;
 
 class FolderState {
   sandbox = $state('');
   path = $state('');
   entries = $state.raw<Entry[]>([]);
   total = $state(0);
+  /** Nothing of the folder is left to read. */
+  whole = $state(false);
   phase = $state<'reading' | 'ready' | 'failed'>('reading');
   failure = $state.raw<Failure | null>(null);
   found = $state.raw<{ text: string; entries: Entry[]; more: boolean } | null>(null);
@@ -22,6 +27,8 @@ class FolderState {
 
   private cursor: string | undefined;
   private reading = 0;
+  private readingMore: Promise<void> | null = null;
+  private tookMs = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -44,6 +51,8 @@ class FolderState {
     this.sandbox = sandbox;
     this.path = path;
     this.entries = [];
+    this.cursor = undefined;
+    this.whole = false;
     this.found = null;
     this.phase = 'reading';
     void this.read();
@@ -53,34 +62,56 @@ class FolderState {
   /** Reads the first page, or as many entries as were shown before. */
   async read(): Promise<void> {
     const turn = ++this.reading;
-    const wanted = Math.max(pageEntries, this.entries.length);
+    const wanted = this.entries.length;
+    const begun = performance.now();
     try {
       let entries: Entry[] = [];
       let cursor: string | undefined;
       do {
-        const answer = await this.page(cursor);
+        const answer = await this.page(cursor, wanted <= firstEntries ? firstEntries : pageEntries);
         if (turn !== this.reading) return;
         entries = entries.concat(answer.entries);
         cursor = answer.cursor;
         this.total = answer.total;
       } while (cursor && entries.length < wanted);
+      this.tookMs = performance.now() - begun;
       this.entries = entries;
       this.cursor = cursor;
+      this.whole = cursor === undefined;
       this.phase = 'ready';
       this.failure = null;
+      // Most folders are whole with this; of larger ones the rest comes when a person goes there.
+      if (entries.length <= firstEntries) void this.readMore();
     } catch (cause) {
       if (turn !== this.reading) return;
       this.failure = cause as Failure;
       this.phase = 'failed';
     }
   }
-  async readMore(): Promise<void> {
+  /** The next entries; what is asked for while it reads gets the same answer. */
+  readMore(): Promise<void> {
+    this.readingMore ??= this.readNext().finally(() => {
+      this.readingMore = null;
+    });
+    return this.readingMore;
+  }
+  /** Reads on until an entry is there or nothing is left: an address may name one far down. */
+  async readUntil(path: string): Promise<void> {
+    const { sandbox, path: at } = this;
+    while (this.phase === 'ready' && this.cursor && sandbox === this.sandbox && at === this.path && !this.entry(path)) {
+      const before = this.entries.length;
+      await this.readMore();
+      if (this.entries.length === before) return;
+    }
+  }
+  private async readNext(): Promise<void> {
     if (!this.cursor || this.phase !== 'ready') return;
-    const turn = ++this.reading;
-    const answer = await this.page(this.cursor).catch(() => null);
+    const turn = this.reading;
+    const answer = await this.page(this.cursor, pageEntries).catch(() => null);
     if (!answer || turn !== this.reading) return;
     this.entries = this.entries.concat(answer.entries);
     this.cursor = answer.cursor;
+    this.whole = answer.cursor === undefined;
   }
   async search(text: string): Promise<void> {
     if (text.trim() === '') {
@@ -187,8 +218,8 @@ class FolderState {
   private get at(): { sandbox: string } {
     return { sandbox: this.sandbox };
   }
-  private page(cursor: string | undefined) {
-    return call('entries', { params: this.at, query: { path: this.path, cursor, limit: pageEntries } });
+  private page(cursor: string | undefined, limit: number) {
+    return call('entries', { params: this.at, query: { path: this.path, cursor, limit } });
   }
   private async moveOne(path: string, to: string): Promise<void> {
     await call('move', { params: this.at, body: { path, to } });
@@ -208,8 +239,14 @@ class FolderState {
     this.lastRuns = last;
   }
   private readSoon(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.read(), 200);
+    // Many changes cause one reading, but a stream of them must not put it off for ever.
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = undefined;
+        void this.read();
+      },
+      Math.max(soonMs, 2 * this.tookMs),
+    );
   }
 }
 

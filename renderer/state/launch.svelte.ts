@@ -2,6 +2,7 @@
 import type { LaunchForm, Run } from '../../node-runtime/contract/model.ts';
 import { call, Failure } from '../api.ts';
 import { beginTyped, type Further, mistakesFrom, parametersOf, type Typed } from '../flows/launch.ts';
+import { desktopState } from './desktop.svelte.ts';
 
 class LaunchState {
   form = $state.raw<LaunchForm | null>(null);
@@ -47,10 +48,12 @@ class LaunchState {
     this.sending = true;
     try {
       // The same key until something is changed: pressing twice launches once.
-      return await call('launch', {
+      const run = await call('launch', {
         body: { sandbox: form.sandbox, path: form.path, parameters: values },
         key: this.key,
       });
+      desktopState.watch(run.id);
+      return run;
     } catch (cause) {
       if (cause instanceof Failure && cause.code === 'parameters_wrong' && cause.problems.length > 0) {
         this.mistakes = mistakesFrom(cause.problems, form.parameters);

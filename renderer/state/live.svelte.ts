@@ -139,6 +139,28 @@ class LiveState {
     this.sandboxes = sandboxes.sandboxes;
     this.runs = runs.runs;
   }
+  /** The revision is told; how many files and bytes there are now has to be asked, once for many changes. */
+  private filesChanged(name: string, revision: number): void {
+    const known = this.sandbox(name);
+    if (known && revision > known.revision) this.takeSandbox({ ...known, revision });
+    this.plan(`sandbox ${name}`, () => this.readSandbox(name), 250);
+  }
+  private async readSandbox(name: string): Promise<void> {
+    try {
+      this.takeSandbox(await call('sandbox', { params: { sandbox: name } }));
+    } catch (cause) {
+      if (!(cause instanceof Failure && cause.status === 404)) throw cause;
+      this.sandboxes = this.sandboxes?.filter((one) => one.name !== name) ?? null;
+    }
+  }
+  /** An answer that was overtaken by a newer one is left out. */
+  private takeSandbox(sandbox: Sandbox): void {
+    const at = this.sandboxes?.findIndex((one) => one.name === sandbox.name) ?? -1;
+    const known = this.sandboxes?.[at];
+    if (!known) return;
+    if (known.createdAt === sandbox.createdAt && known.revision > sandbox.revision) return;
+    this.sandboxes = this.sandboxes?.with(at, sandbox) ?? null;
+  }
   private async readNodes(): Promise<void> {
     this.nodes = (await call('nodes')).nodes;
   }
@@ -152,7 +174,7 @@ class LiveState {
       });
       this.plan('nodes', () => this.readNodes());
     } else if (event.kind === 'sandbox') this.plan('sandboxes', () => this.readSandboxes());
-    else if (event.kind === 'files') this.plan('sandboxes', () => this.readSandboxes(), 1_500);
+    else if (event.kind === 'files') this.filesChanged(event.sandbox, event.revision);
     else if (event.kind === 'happened' && this.cluster) {
       const happened = [
         event.happening,

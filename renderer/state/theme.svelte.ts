@@ -1,5 +1,9 @@
-/** Dark, light, or as the system has it; remembered on this computer. */
-export type ThemeChoice = 'system' | 'dark' | 'light';
+/**
+ * Dark, light, or as the system has it; remembered on this computer. The
+ * desktop program has the last word about it and is told of each choice.
+ */
+import type { ThemeChoice } from '../desktop.ts';
+
 const key = 'binnacle.theme';
 const systemLight = matchMedia('(prefers-color-scheme: light)');
 
@@ -18,7 +22,15 @@ class ThemeState {
   constructor() {
     systemLight.addEventListener('change', () => this.apply());
   }
+  /** Told of a person's choice; set by state/desktop. */
+  onChosen: (choice: ThemeChoice) => void = () => undefined;
+
   choose(choice: ThemeChoice): void {
+    this.take(choice);
+    this.onChosen(choice);
+  }
+  /** The choice as it is kept elsewhere. */
+  take(choice: ThemeChoice): void {
     this.choice = choice;
     try {
       localStorage.setItem(key, choice);

@@ -132,7 +132,7 @@ class UploadsState {
       else await uploadFile(job.file.size, this.door(one, job), tell, job.stop.signal);
       this.done++;
       this.forget(one.id);
-      if (this.list.length === 0) this.finished(one.sandbox);
+      this.finished(one.sandbox);
     } catch (cause) {
       if (!job.stop.signal.aborted) this.refused(one.id, cause);
     }
@@ -184,10 +184,11 @@ class UploadsState {
   private forget(id: number): void {
     this.jobs.delete(id);
     this.list = this.list.filter((one) => one.id !== id);
-    if (this.list.length === 0 && this.done === 0) return;
     this.turn();
   }
+  /** Says what came in, once nothing is on the way; what failed stays in the list until a person decides. */
   private finished(sandbox: string): void {
+    if (this.list.some((one) => one.phase === 'queued' || one.phase === 'sending' || one.phase === 'waiting')) return;
     toasts.say(this.done === 1 ? `The file is in ${sandbox}.` : `${this.done} files are in ${sandbox}.`);
     this.done = 0;
     if (sandbox === folder.sandbox) void folder.read();

@@ -12,8 +12,27 @@
  */
 import type { Charter, Voter } from '../../contract/facts.ts';
 import { endOf, type Position, positionOf, samePosition } from '../journal/tail.ts';
-import { compareLineages, holds, isQuorum, lastSet, newerOf, noCharter, voterText, votersOf, writersOf } from './charter.ts';
-import { giveUp, heardWithin, learnCharter, learnTerm, newestKnown, otherController, selfText, stopActing } from './knowledge.ts';
+import {
+  compareLineages,
+  holds,
+  isQuorum,
+  lastSet,
+  newerOf,
+  noCharter,
+  votersOf,
+  voterText,
+  writersOf,
+} from './charter.ts';
+import {
+  giveUp,
+  heardWithin,
+  learnCharter,
+  learnTerm,
+  newestKnown,
+  otherController,
+  selfText,
+  stopActing,
+} from './knowledge.ts';
 import { activate } from './leading.ts';
 import { claimDies, lossOf, opensEra, survivors } from './loss.ts';
 import type { Member, Phase, Promised, Purpose } from './member-state.ts';
@@ -30,9 +49,7 @@ export function ask(m: Member, purpose: Purpose): void {
   const known = [m.register.promised, m.register.accepted.term, m.rumour.term, m.highest];
   const eras = known.map((term) => term.era);
   const opening = purpose.claim && opensEra(m, newestKnown(m), purpose.claim);
-  const term = opening
-    ? { era: Math.max(...eras) + 1, number: 1, node: m.self.node }
-    : nextTerm(m.self.node, known);
+  const term = opening ? { era: Math.max(...eras) + 1, number: 1, node: m.self.node } : nextTerm(m.self.node, known);
   saveRegister(m, { promised: term });
   learnTerm(m, term);
   const own: Promised = { accepted: m.register.accepted, end: positionOf(endOf(m.journal)), mark: null };
@@ -55,7 +72,8 @@ function askMore(m: Member, phase: Asking, again: boolean): void {
   const newest = newestOf(phase);
   const named = claim ? survivors(newest, claim) : [...votersOf(newest), ...votersOf(m.rumour)];
   const nodes = new Set(named.map((voter) => voter.node));
-  if (!claim) for (const node of [...writersOf(newest), ...m.roster.controllers.map((one) => one.node)]) nodes.add(node);
+  if (!claim)
+    for (const node of [...writersOf(newest), ...m.roster.controllers.map((one) => one.node)]) nodes.add(node);
   const promised = new Set([...phase.promises.keys()].map((text) => text.split('#')[0]!));
   for (const node of nodes) {
     if (node === m.self.node || promised.has(node) || (phase.asked.has(node) && !again)) continue;
@@ -116,7 +134,11 @@ export function obstacleTo(m: Member, newest: Charter, purpose: Purpose): string
     return 'is not in the newest write set';
   }
   if (newest.parked && !purpose.unpark && !(newest.active === m.self.node && m.mayUnpark)) {
-    note(m, 'parked', `Parked by ${newest.parked.by}: ${newest.parked.why}. It waits for ${newest.active} or a person.`);
+    note(
+      m,
+      'parked',
+      `Parked by ${newest.parked.by}: ${newest.parked.why}. It waits for ${newest.active} or a person.`,
+    );
     return 'is parked';
   }
   return null;
@@ -139,9 +161,11 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
   const claim = purpose.claim;
   const opening = claim !== undefined && opensEra(m, newest, claim);
   const voters = opening ? [[m.self]] : nextVoters(m, newest, claim ? {} : purpose);
-  if (!voters.at(-1)!.some((voter) => voterText(voter) === selfText(m))) return giveUp(m, 'has no seat', m.timing.suspectMs);
+  if (!voters.at(-1)!.some((voter) => voterText(voter) === selfText(m)))
+    return giveUp(m, 'has no seat', m.timing.suspectMs);
   const partner = claim || purpose.solo ? null : equalPartner(m, phase, voters.at(-1)!);
   const lineage = opening ? { era: term.era, claim: claim.id } : newest.lineage;
+  const lastClaim = claim?.id ?? newest.lastClaim;
   const charter: Charter = {
     term,
     follows: newest.term,
@@ -151,6 +175,7 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
     ...(purpose.parked && { parked: purpose.parked }),
     ...(claim && { claim }),
     ...(lineage && { lineage }),
+    ...(lastClaim !== undefined && { lastClaim }),
     reason: purpose.why,
     at: m.wall,
   };

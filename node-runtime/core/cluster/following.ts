@@ -10,7 +10,6 @@
  */
 import type { StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, marksOf, type Position, positionOf, samePosition } from '../journal/tail.ts';
-import { compareLineages } from './charter.ts';
 import type { Member } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { append, cutToQuarantine, installSnapshot, note, post } from './outbox.ts';
@@ -27,10 +26,10 @@ function isLed(m: Member, from: string, body: Led): boolean {
     refuse(m, from, body.kind, term, 'promised a newer term');
     return false;
   }
-  if (m.phase.phase === 'leading' && sameTerm(m.phase.charter.term, term)) throw new Error('broken promise: two actives in a term (I2)');
-  // P32: this journal went another way under an era that was given up; what it thought committed may be cut.
-  if (compareLineages(m.register.accepted, body.charter) === 'newer') m.committed = Math.min(m.committed, m.snapshot?.index ?? 0);
-  if (body.charter.claim) m.committed = Math.min(m.committed, m.snapshot?.index ?? 0);
+  if (m.phase.phase === 'leading' && sameTerm(m.phase.charter.term, term))
+    throw new Error('broken promise: two actives in a term (I2)');
+  // P31, P32: a person gave up what only this journal may hold; what it thought committed may be cut.
+  if (m.register.accepted.lastClaim !== body.charter.lastClaim) m.committed = 0;
   adopt(m, body.charter);
   return true;
 }
@@ -86,7 +85,11 @@ function take(m: Member, previous: Position, entries: StoredEntry[]): boolean {
   if (endOf(m.journal).index >= first.index) {
     const count = endOf(m.journal).index - first.index + 1;
     cutToQuarantine(m, first.index - 1, 'the active of a newer term has other entries');
-    note(m, 'quarantine', `${count} entries from ${first.index} on were not in the active's journal: they are in quarantine.`);
+    note(
+      m,
+      'quarantine',
+      `${count} entries from ${first.index} on were not in the active's journal: they are in quarantine.`,
+    );
   }
   append(m, newer);
   return true;

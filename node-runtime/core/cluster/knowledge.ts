@@ -45,7 +45,11 @@ export function learnCharter(m: Member, charter: Charter): boolean {
     m.conflict = null;
     stopActing(m, 'a newer era began');
     if (m.phase.phase !== 'quiet' && !('purpose' in m.phase && m.phase.purpose.claim)) giveUp(m, 'a newer era began');
-    note(m, 'yielded', `${charter.active} leads era ${charter.lineage?.era ?? 0} after a confirmed loss: this node yields and rejoins.`);
+    note(
+      m,
+      'yielded',
+      `${charter.active} leads era ${charter.lineage?.era ?? 0} after a confirmed loss: this node yields and rejoins.`,
+    );
   }
   return true;
 }
@@ -71,5 +75,6 @@ export function bowTo(m: Member, term: Term, why: string): void {
   const phase = m.phase;
   if (phase.phase === 'quiet') return;
   if (phase.phase === 'sounding') m.phase = { phase: 'quiet' };
-  else if (compareTerms(phase.phase === 'asking' ? phase.term : phase.charter.term, term) < 0) giveUp(m, why, m.timing.roundMs);
+  else if (compareTerms(phase.phase === 'asking' ? phase.term : phase.charter.term, term) < 0)
+    giveUp(m, why, m.timing.roundMs);
 }

@@ -13,7 +13,7 @@
 import type { Charter, StoredEntry, Voter } from '../../contract/facts.ts';
 import { committedUpTo } from '../journal/commit.ts';
 import { endOf } from '../journal/tail.ts';
-import { holds, isQuorum, voterText, votersOf } from './charter.ts';
+import { holds, isQuorum, votersOf, voterText } from './charter.ts';
 import { selfText } from './knowledge.ts';
 import type { Loss, Member } from './member-state.ts';
 import type { Body } from './messages.ts';
@@ -48,7 +48,8 @@ export const isTaking = (m: Member): boolean =>
 
 /** P12: entries of the own term; they leave for the standby before the own sync. */
 export function onProposed(m: Member, texts: string[]): void {
-  if (m.phase.phase !== 'leading' || !isTaking(m)) return void m.out.push({ effect: 'stoppedActing', why: 'takes no entries now' });
+  if (m.phase.phase !== 'leading' || !isTaking(m))
+    return void m.out.push({ effect: 'stoppedActing', why: 'takes no entries now' });
   write(m, m.phase, texts);
 }
 
@@ -71,7 +72,8 @@ export function onOwnSync(m: Member): void {
   if (m.phase.phase !== 'leading' || m.committed >= m.synced) return;
   const leading = m.phase;
   if (leading.charter.writeSet.length > 1) return; // the standby's answer is the confirmation too
-  for (const [node, peer] of leading.peers) if (!peer.keepsJournal && peer.confirmed < m.synced) sendTo(m, leading, node, peer);
+  for (const [node, peer] of leading.peers)
+    if (!peer.keepsJournal && peer.confirmed < m.synced) sendTo(m, leading, node, peer);
 }
 
 export function onReply(m: Member, voter: Voter, keepsJournal: boolean, body: Body): void {
@@ -117,7 +119,11 @@ function advance(m: Member, leading: Leading): void {
   m.out.push({ effect: 'beganActing', charter });
 }
 
-function answering(m: Member, leading: Leading, does: (peer: Leading['peers'] extends Map<string, infer P> ? P : never) => boolean): Set<string> {
+function answering(
+  m: Member,
+  leading: Leading,
+  does: (peer: Leading['peers'] extends Map<string, infer P> ? P : never) => boolean,
+): Set<string> {
   const got = new Set([selfText(m)]);
   for (const [node, peer] of leading.peers) if (does(peer)) got.add(voterText({ node, store: peer.store }));
   return got;
@@ -125,7 +131,10 @@ function answering(m: Member, leading: Leading, does: (peer: Leading['peers'] ex
 
 /** Does a quorum answer this active? Then nobody replaces it (L2). */
 export const quorumHears = (m: Member, leading: Leading): boolean =>
-  isQuorum(leading.charter, answering(m, leading, (peer) => peer.round > 0 && m.now - peer.heardAt < m.timing.suspectMs));
+  isQuorum(
+    leading.charter,
+    answering(m, leading, (peer) => peer.round > 0 && m.now - peer.heardAt < m.timing.suspectMs),
+  );
 
 /** P36: a fresh read waits for a quorum that confirms the term after it was asked for; all waiting ones share it. */
 export function onConfirmRead(m: Member, id: number): void {
@@ -140,7 +149,13 @@ export function onConfirmRead(m: Member, id: number): void {
 function answerReads(m: Member, leading: Leading): void {
   while (leading.reads.length > 0) {
     const { id, round } = leading.reads[0]!;
-    if (!isQuorum(leading.charter, answering(m, leading, (peer) => peer.round >= round))) return;
+    if (
+      !isQuorum(
+        leading.charter,
+        answering(m, leading, (peer) => peer.round >= round),
+      )
+    )
+      return;
     leading.reads.shift();
     answer(m, id, true, 'confirmed');
   }

@@ -11,7 +11,7 @@
  */
 import type { Charter, Claim, Voter } from '../../contract/facts.ts';
 import { endOf } from '../journal/tail.ts';
-import { holds, isPaired, isQuorum, voterText, votersOf } from './charter.ts';
+import { holds, isPaired, isQuorum, votersOf, voterText } from './charter.ts';
 import { heardWithin, newestKnown } from './knowledge.ts';
 import type { Loss, Member, Promised } from './member-state.ts';
 import { sameTerm, termText } from './terms.ts';
@@ -42,14 +42,16 @@ export function objectionToClaim(m: Member, claim: Claim): string | null {
   if (claim.evidence !== evidenceOf(m)) return 'what is known has changed: look again';
   if (m.conflict && !claim.chosen) return 'two eras stand against each other: choose one';
   const newest = newestKnown(m);
-  if (!claim.chosen && newest.active === m.self.node && m.phase.phase === 'leading' && m.phase.acting) return 'it is active';
+  if (!claim.chosen && newest.active === m.self.node && m.phase.phase === 'leading' && m.phase.acting)
+    return 'it is active';
   return claimDies(m, claim, newest);
 }
 
 /** P28, I14: what ends a claim on its way, or null. */
 export function claimDies(m: Member, claim: Claim, newest: Charter): string | null {
   if (m.wall > claim.expiresAt) return 'it expired';
-  if (!sameTerm(claim.newest, newest.term) || !sameTerm(claim.newest, newestKnown(m).term)) return 'a newer charter appeared';
+  if (!sameTerm(claim.newest, newest.term) || !sameTerm(claim.newest, newestKnown(m).term))
+    return 'a newer charter appeared';
   if (claim.chosen) return null;
   const alive = claim.lost.find((text) => heardWithin(m, text.split('#')[0]!, m.timing.declaredDeadMs));
   return alive ? `${alive.split('#')[0]} is declared lost, but alive` : null;
@@ -67,7 +69,9 @@ export function lossOf(m: Member, newest: Charter, claim: Claim, promises: Map<s
   const got = new Set(promises.keys());
   if (isQuorum(newest, got) && holds(newest, m.self)) return { from, upTo: end.index, certain: 'none' };
   if (isQuorum(newest, got) && !isPaired(newest)) {
-    const marks = [...promises.values()].flatMap(({ mark }) => (mark && sameTerm(mark.term, newest.term) ? [mark] : []));
+    const marks = [...promises.values()].flatMap(({ mark }) =>
+      mark && sameTerm(mark.term, newest.term) ? [mark] : [],
+    );
     const mark = marks.length === 1 ? marks[0] : undefined;
     if (mark?.exact && newest.voters.length === 1 && newest.voters[0]!.length === 3) {
       return { from, upTo: Math.max(mark.index, end.index), certain: 'at most' };

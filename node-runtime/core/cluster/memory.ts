@@ -17,7 +17,11 @@ import { note } from './outbox.ts';
 export function isReadable(m: Member, from: string, message: Message): boolean {
   if (message.cluster !== m.register.cluster) return false;
   if (message.version > PROTOCOL_VERSION) {
-    note(m, 'version', `${from} speaks version ${message.version} of the protocol; this node reads up to ${PROTOCOL_VERSION}.`);
+    note(
+      m,
+      'version',
+      `${from} speaks version ${message.version} of the protocol; this node reads up to ${PROTOCOL_VERSION}.`,
+    );
     return false;
   }
   const { seen } = message;

@@ -9,7 +9,7 @@
  *
  * Promise: whatever a member has said about itself is on its disk (I4).
  */
-import type { StoredEntry, Term, Charter } from '../../contract/facts.ts';
+import type { Charter, StoredEntry, Term } from '../../contract/facts.ts';
 import { add, cut, endOf, type Position, type Tail, trim } from '../journal/tail.ts';
 import type { Effect, Member } from './member-state.ts';
 import { type Body, PROTOCOL_VERSION } from './messages.ts';

@@ -24,7 +24,10 @@ export function addPeers(m: Member, charter: Charter, peers: Map<string, Peer>):
   for (const node of [...votersOf(charter).map((voter) => voter.node), ...writersOf(charter), ...controllers]) {
     if (node === m.self.node || peers.has(node)) continue;
     const journal = controllers.includes(node) || writersOf(charter).includes(node);
-    peers.set(node, freshPeer(m, m.stores.get(node) ?? '', journal ? true : m.roster.watch?.node === node ? false : null));
+    peers.set(
+      node,
+      freshPeer(m, m.stores.get(node) ?? '', journal ? true : m.roster.watch?.node === node ? false : null),
+    );
   }
 }
 
@@ -67,12 +70,20 @@ export function sendTo(m: Member, leading: Leading, node: string, peer: Peer): v
   const previous = at(m.journal, peer.next - 1);
   if (previous === null) return sendOlder(m, leading, node, peer);
   const behind = endOf(m.journal).index - peer.next;
-  if (behind > m.timing.snapshotAfterEntries && (m.snapshot?.index ?? 0) > peer.next) return offer(m, leading, node, peer);
+  if (behind > m.timing.snapshotAfterEntries && (m.snapshot?.index ?? 0) > peer.next)
+    return offer(m, leading, node, peer);
   const entries = slice(m.journal, peer.next, m.timing.batchEntriesMax);
   sendEntries(m, leading, node, peer, positionOf(previous), entries);
 }
 
-function sendEntries(m: Member, leading: Leading, to: string, peer: Peer, previous: Position, entries: StoredEntry[]): void {
+function sendEntries(
+  m: Member,
+  leading: Leading,
+  to: string,
+  peer: Peer,
+  previous: Position,
+  entries: StoredEntry[],
+): void {
   const { charter, round } = leading;
   if (entries.length > 0 && peer.match >= peer.next - 1) peer.progressAt = m.now;
   peer.next = previous.index + entries.length + 1;
@@ -109,7 +120,13 @@ export function onEntriesRead(m: Member, to: string, previous: Position, entries
 }
 
 /** P15: finds the newest position at which both journals are equal. */
-export function onMismatch(m: Member, leading: Leading, node: string, peer: Peer, body: Extract<Body, { kind: 'mismatch' }>): void {
+export function onMismatch(
+  m: Member,
+  leading: Leading,
+  node: string,
+  peer: Peer,
+  body: Extract<Body, { kind: 'mismatch' }>,
+): void {
   if (peer.reading) return;
   const equal = body.marks.find((mark) => {
     const own = at(m.journal, mark.index);

@@ -33,20 +33,25 @@ export function nextChange(m: Member, leading: Leading): Change | null {
   const standby = standbyOf(m, charter);
   if (standby && m.leaving.has(standby)) return { why: `${standby} is leaving`, solo: true, drain: false }; // S28
   const other = otherController(m);
-  const replaced = standby && m.roster.controllers.length > 0 && !charter.writeSet.includes(other ? voterText(other) : '');
+  const replaced =
+    standby && m.roster.controllers.length > 0 && !charter.writeSet.includes(other ? voterText(other) : '');
   if (replaced) return { why: `${standby} is replaced`, solo: true, drain: false }; // P25
-  if (charter.voters.length > 1) return reachable(m, leading, lastSet(charter)) ? { why: 'finishes a change of seats', drain: true } : null;
+  if (charter.voters.length > 1)
+    return reachable(m, leading, lastSet(charter)) ? { why: 'finishes a change of seats', drain: true } : null;
   const wanted = wantedVoters(m, leading);
   if (wanted && !sameSet(wanted, lastSet(charter)) && reachable(m, leading, wanted)) {
     return { why: `seats ${wanted.map((voter) => voter.node).join(', ')}`, voters: wanted, drain: true };
   }
-  return !isPaired(charter) && other && mayPair(m, leading, other) ? { why: `pairs with ${other.node}`, drain: true } : null;
+  return !isPaired(charter) && other && mayPair(m, leading, other)
+    ? { why: `pairs with ${other.node}`, drain: true }
+    : null;
 }
 
 /** P21: a change is tried only when quorums of what votes now and of what will vote are heard. */
 function reachable(m: Member, leading: Leading, wanted: Voter[]): boolean {
   const heard = new Set([selfText(m)]);
-  for (const [node, peer] of leading.peers) if (isHeard(m, leading, node)) heard.add(voterText({ node, store: peer.store }));
+  for (const [node, peer] of leading.peers)
+    if (isHeard(m, leading, node)) heard.add(voterText({ node, store: peer.store }));
   const seatedNow = isQuorum(leading.charter, heard);
   return seatedNow && isQuorum({ ...leading.charter, voters: [wanted] }, heard);
 }
@@ -75,7 +80,8 @@ function wantedVoters(m: Member, leading: Leading): Voter[] | null {
 function wantedWatch(m: Member, leading: Leading, seats: Voter[], other: Voter): Voter | null {
   const { watch, spares } = m.roster;
   const controllers = [m.self.node, other.node, ...m.roster.controllers.map((one) => one.node)];
-  const seated = seats.find((voter) => !controllers.includes(voter.node) && sameVoterOrSpare(voter, watch, spares)) ?? null;
+  const seated =
+    seats.find((voter) => !controllers.includes(voter.node) && sameVoterOrSpare(voter, watch, spares)) ?? null;
   const keep = seated ?? watch;
   if (!keep) return null;
   const silent = seated !== null && !isHeard(m, leading, keep.node, m.timing.seatAfterMs);

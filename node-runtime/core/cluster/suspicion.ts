@@ -10,12 +10,12 @@
  */
 import { endOf } from '../journal/tail.ts';
 import { ask, askAgain, obstacleTo } from './ask.ts';
-import { holds, isQuorum, newerOf, voterText, votersOf, writersOf } from './charter.ts';
+import { holds, isQuorum, newerOf, votersOf, voterText, writersOf } from './charter.ts';
 import { giveUp, newestKnown, selfText } from './knowledge.ts';
 import { heartbeat, sayCannotWrite } from './leading.ts';
 import type { Member, Phase } from './member-state.ts';
 import { note, post, postNow, saveMark } from './outbox.ts';
-import { type Leading } from './replication.ts';
+import type { Leading } from './replication.ts';
 import { type Change, isHeard, nextChange, standbyOf } from './seats.ts';
 import { compareTerms, nextTerm } from './terms.ts';
 
@@ -133,7 +133,9 @@ function sound(m: Member): void {
   m.phase = { phase: 'sounding', since: m.now, yes: new Map(), no: false, purpose: { why: 'the active was silent' } };
   m.phase.yes.set(selfText(m), { accepted: m.register.accepted, end: endOf(m.journal), mark: null });
   const others = m.roster.controllers.map((one) => one.node);
-  const nodes = new Set([...votersOf(newest), ...votersOf(m.register.accepted)].map((voter) => voter.node).concat(others));
+  const nodes = new Set(
+    [...votersOf(newest), ...votersOf(m.register.accepted)].map((voter) => voter.node).concat(others),
+  );
   for (const node of nodes) post(m, node, { kind: 'ask', term, precheck: true });
 }
 
@@ -154,7 +156,11 @@ export function soundingAnswered(m: Member): void {
 }
 
 /** P20: the longer journal tries first, then the former active. Only the first time: it may never try. */
-function isDeferred(m: Member, phase: Extract<Phase, { phase: 'sounding' }>, newest: ReturnType<typeof newestKnown>): boolean {
+function isDeferred(
+  m: Member,
+  phase: Extract<Phase, { phase: 'sounding' }>,
+  newest: ReturnType<typeof newestKnown>,
+): boolean {
   if (m.now - m.heardActiveAt > m.timing.suspectMs + 2 * m.timing.roundMs) return false;
   const own = endOf(m.journal);
   return [...phase.yes].some(([text, { end }]) => {
@@ -173,7 +179,11 @@ function endSounding(m: Member, phase: Extract<Phase, { phase: 'sounding' }>): v
   if (!holds(newest, m.self)) obstacleTo(m, newest, phase.purpose);
   else if (!phase.no) {
     const silent = votersOf(newest).filter((voter) => !phase.yes.has(voterText(voter)) && voter.node !== m.self.node);
-    note(m, 'noQuorum', `Can't lead: waits for ${[...new Set(silent.map((voter) => voter.node))].join(' or ') || writersOf(newest).join(' or ')}.`);
+    note(
+      m,
+      'noQuorum',
+      `Can't lead: waits for ${[...new Set(silent.map((voter) => voter.node))].join(' or ') || writersOf(newest).join(' or ')}.`,
+    );
   }
   giveUp(m, 'no quorum said yes', m.timing.heartbeatMs);
 }

@@ -58,7 +58,9 @@ function objection(m: Member, from: string): string | null {
 /** P29: a declared node that was heard so lately is alive. */
 function alive(m: Member, claim: Claim): string | null {
   if (claim.chosen) return null;
-  const node = claim.lost.map((text) => text.split('#')[0]!).find((one) => heardWithin(m, one, m.timing.declaredDeadMs));
+  const node = claim.lost
+    .map((text) => text.split('#')[0]!)
+    .find((one) => heardWithin(m, one, m.timing.declaredDeadMs));
   return node || claim.lost.includes(`${m.self.node}#${m.self.store}`)
     ? `${node ?? m.self.node} is declared lost, but alive`
     : null;

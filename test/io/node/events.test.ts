@@ -85,7 +85,7 @@ describe('live events', () => {
     await node.put('work', 'missed.txt', 'm');
     const back = await follow(last);
     const missed = await eventually('what was missed', () => back.told().find(({ value }) => value.kind === 'files'));
-    expect(missed.value).toMatchObject({ kind: 'files', sandbox: 'work', paths: ['missed.txt'] });
+    expect(missed!.value).toMatchObject({ kind: 'files', sandbox: 'work', paths: ['missed.txt'] });
     back.left();
   });
 

@@ -242,7 +242,7 @@ describe('sign-in links', () => {
     addToken(state, 'l1', { use: 'link', role: 'admin', expiresAt: 3_000 });
     expect(done(state, use(state)).map((fact) => fact.kind)).toEqual(['tokenRemoved', 'tokenCreated']);
     expect(credentialOf(state, 'hash of s1', 'session', 4_000)).toEqual({
-      ...{ id: 's1', by: 'token:s1', name: 'label l1', role: 'admin', kind: 'person', expiresAt: 9_000 },
+      ...{ id: 's1', by: 'user:ops', name: 'label l1', role: 'admin', kind: 'person', expiresAt: 9_000 },
     });
     expect(codeOf(decideUseLink(state, 'hash of l1', { ...session, id: 's2', hash: 'x' }, 2_000))).toBe(
       'token_invalid',
