@@ -1,6 +1,6 @@
 /**
  * The application menu as a template: which items, which keys. Screens open by
- * the same closed union as links. The palette's key belongs to the page, so it
+ * the same closed union as links; only those that the console has are offered. The palette's key belongs to the page, so it
  * is shown here but not taken. Pure.
  */
 import type { MenuItemConstructorOptions } from 'electron';
@@ -17,11 +17,7 @@ const numbered: readonly [Screen, string][] = [
   ['overview', 'Overview'],
   ['nodes', 'Nodes'],
   ['sandboxes', 'Sandboxes'],
-  ['jobs', 'Jobs'],
   ['runs', 'Runs'],
-  ['schedules', 'Schedules and listeners'],
-  ['recovery', 'Recovery'],
-  ['audit', 'Audit'],
 ];
 
 export function menuTemplate(

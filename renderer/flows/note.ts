@@ -20,5 +20,8 @@ export function noteOf(run: Ended): { title: string; body: string } {
   const room = titleCharsMax - end.length - 1;
   const exit = run.state === 'failed' && run.exitCode !== undefined ? ` Exit ${run.exitCode}.` : '';
   const why = run.reason ? ` ${run.reason}` : exit;
-  return { title: `${cut(run.name, room)} ${end}`, body: cut(`${run.id}, ${run.sandbox}/${run.path}.${why}`, bodyCharsMax) };
+  return {
+    title: `${cut(run.name, room)} ${end}`,
+    body: cut(`${run.id}, ${run.sandbox}/${run.path}.${why}`, bodyCharsMax),
+  };
 }

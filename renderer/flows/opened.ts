@@ -27,7 +27,8 @@ export async function placeOfLink(
   link: Link,
   isFolder: (sandbox: string, path: string) => Promise<boolean>,
 ): Promise<Place | string> {
-  if (link.open === 'screen') return screens[link.screen] ?? `This version of the console has no screen “${link.screen}”.`;
+  if (link.open === 'screen')
+    return screens[link.screen] ?? `This version of the console has no screen “${link.screen}”.`;
   if (link.open === 'run') return { screen: 'run', run: link.run };
   const { sandbox, path } = link;
   if (path === '' || (await isFolder(sandbox, path))) return { screen: 'sandboxes', sandbox, path };

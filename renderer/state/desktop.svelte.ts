@@ -95,7 +95,9 @@ class DesktopState {
     if (!isOver(run.state) || !this.launched.delete(run.id)) return;
     if (document.visibilityState === 'visible' && document.hasFocus()) return;
     const { title, body } = noteOf(run);
-    desktop?.notify(title, body).catch((cause: unknown) => console.error('The end of a run could not be announced:', cause));
+    desktop
+      ?.notify(title, body)
+      .catch((cause: unknown) => console.error('The end of a run could not be announced:', cause));
   }
 }
 

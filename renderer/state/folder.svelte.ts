@@ -27,7 +27,7 @@ class FolderState {
 
   private cursor: string | undefined;
   private reading = 0;
-  private readingMore: Promise<void> | null = null;
+  private more: { turn: number; read: Promise<void> } | null = null;
   private tookMs = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -90,10 +90,13 @@ class FolderState {
   }
   /** The next entries; what is asked for while it reads gets the same answer. */
   readMore(): Promise<void> {
-    this.readingMore ??= this.readNext().finally(() => {
-      this.readingMore = null;
+    if (this.more?.turn === this.reading) return this.more.read;
+    const more = { turn: this.reading, read: this.readNext() };
+    this.more = more;
+    void more.read.finally(() => {
+      if (this.more === more) this.more = null;
     });
-    return this.readingMore;
+    return more.read;
   }
   /** Reads on until an entry is there or nothing is left: an address may name one far down. */
   async readUntil(path: string): Promise<void> {

@@ -132,11 +132,11 @@ class UploadsState {
       else await uploadFile(job.file.size, this.door(one, job), tell, job.stop.signal);
       this.done++;
       this.forget(one.id);
-      this.finished(one.sandbox);
     } catch (cause) {
       if (!job.stop.signal.aborted) this.refused(one.id, cause);
     }
     this.turn();
+    this.finished(one.sandbox);
   }
   private async sendSmall(one: Pending, job: Job): Promise<void> {
     const headers: Record<string, string> = {};
@@ -188,6 +188,7 @@ class UploadsState {
   }
   /** Says what came in, once nothing is on the way; what failed stays in the list until a person decides. */
   private finished(sandbox: string): void {
+    if (this.done === 0) return;
     if (this.list.some((one) => one.phase === 'queued' || one.phase === 'sending' || one.phase === 'waiting')) return;
     toasts.say(this.done === 1 ? `The file is in ${sandbox}.` : `${this.done} files are in ${sandbox}.`);
     this.done = 0;
