@@ -23,7 +23,8 @@ import type { AttemptOrder, AttemptReport } from './io/process/orders.ts';
 import type { Hands } from './node.ts';
 
 type Known = { name: AttemptName; order: AttemptOrder } & (
-  | { state: 'saved' | 'running' }
+  | { state: 'saved' }
+  | { state: 'running'; at: number }
   | { state: 'ended'; end: AttemptEnd }
 );
 
@@ -81,13 +82,14 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
     if (!one || one.state === 'ended') return;
     if (report.type === 'ended')
       known.set(report.attempt, { name: one.name, order: one.order, state: 'ended', end: report.end });
-    else known.set(report.attempt, { name: one.name, order: one.order, state: 'running' });
-    if (greeted) tell(report.attempt, report.type === 'started' ? report.at : Date.now());
+    else known.set(report.attempt, { name: one.name, order: one.order, state: 'running', at: report.at });
+    if (greeted) tell(report.attempt);
   }
 
-  function tell(attempt: string, at: number): void {
+  function tell(attempt: string): void {
     const one = known.get(attempt)!;
-    if (one.state === 'running') parts.dispatch({ event: 'attemptStarted', name: one.name, at, now: Date.now() });
+    if (one.state === 'running')
+      parts.dispatch({ event: 'attemptStarted', name: one.name, at: one.at, now: Date.now() });
     if (one.state === 'ended') {
       parts.dispatch({ event: 'attemptEnded', name: one.name, end: one.end, now: Date.now(), random: Math.random() });
     }
@@ -112,7 +114,8 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
     for (const { attempt, found: what } of found) {
       const one = known.get(attempt);
       if (what === 'neverStarted') known.delete(attempt);
-      else if (what === 'watched' && one?.state === 'saved') known.set(attempt, { ...one, state: 'running' });
+      else if (what === 'watched' && one?.state === 'saved')
+        known.set(attempt, { ...one, state: 'running', at: Date.now() });
     }
   }
 
@@ -134,12 +137,14 @@ export function makeOwnWorker(parts: WorkerParts): OwnWorker {
           now: Date.now(),
           random: Math.random(),
         });
+        // A start that was heard while nobody acted, or by the life before, may not be in the journal yet.
+        for (const [attempt, one] of known) if (one.state === 'running') tell(attempt);
       }, parts.onFault);
     },
 
     start(order: Order) {
       const attempt = attemptText(order);
-      if (known.has(attempt)) return tell(attempt, Date.now());
+      if (known.has(attempt)) return tell(attempt);
       const record = parts.sandboxes().get(order.sandbox);
       const made: AttemptOrder = {
         attempt,

@@ -1,7 +1,8 @@
 /**
  * The application menu as a template: which items, which keys. Screens open by
- * the same closed union as links; only those that the console has are offered. The palette's key belongs to the page, so it
- * is shown here but not taken. Pure.
+ * the same closed union as links; only those that the console has are offered.
+ * The palette's key belongs to the page, so it is shown here but not taken.
+ * Pure.
  */
 import type { MenuItemConstructorOptions } from 'electron';
 import type { Opened, Screen } from './links.ts';

@@ -20,7 +20,7 @@ type Block = {
 
 const blockBytes = 1024 * 1024;
 const newline = 10;
-const escape = 27;
+const escapeByte = 27;
 /** Escapes looked at to find the last reset; output that never resets is coloured by the latest of them. */
 const escapesLookedAtMax = 400;
 /** A colour code is far shorter. */
@@ -65,7 +65,7 @@ function put(block: Block, bytes: Uint8Array): void {
     i = next + 1;
     atStart = true;
   }
-  block.hasEscapes ||= bytes.includes(escape);
+  block.hasEscapes ||= bytes.includes(escapeByte);
   block.used = end;
 }
 
@@ -151,7 +151,7 @@ export class LogLines {
       if (!block.hasEscapes) continue;
       let end = block === place?.block ? place.start : block.used;
       while (end > 0 && looked++ < escapesLookedAtMax) {
-        end = block.bytes.lastIndexOf(escape, end - 1);
+        end = block.bytes.lastIndexOf(escapeByte, end - 1);
         if (end < 0) break;
         const found = codesAt(block, end);
         if (found === null) continue;

@@ -126,7 +126,7 @@ class LogState {
     let cutting = false;
     for (let breaks = 0; !stop.signal.aborted; breaks++) {
       try {
-        const response = await open('log', {
+        const response: Response = await open('log', {
           params: { run: of.run, task: of.task },
           query: { attempt: of.attempt, offset: offset ?? -tailBytes, follow: '1' },
           signal: stop.signal,

@@ -16,8 +16,13 @@ for (const [colorScheme, size] of [
   ['dark', { width: 1440, height: 900 }],
   ['light', { width: 1024, height: 700 }],
 ] as const) {
-  it(`a person drops, launches, reads and finds a job again (${colorScheme}, ${size.width})`, { timeout: 90_000 }, async () => {
-    const browser = await chromium.launch({ executablePath: process.env['BINNACLE_CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  it(`a person drops, launches, reads and finds a job again (${colorScheme}, ${size.width})`, {
+    timeout: 90_000,
+  }, async () => {
+    const browser = await chromium.launch({
+      executablePath: process.env['BINNACLE_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
     try {
       const context = await browser.newContext({ ignoreHTTPSErrors: true, colorScheme, viewport: size });
       const page = await context.newPage();

@@ -42,7 +42,14 @@ export const freshFence = (cluster: string): Fence => ({
   attempts: {},
 });
 
-export const wakeWorker = (fence: Fence): Worker => ({ fence, waiting: [], saving: 0 });
+/** After a start nothing is known of what was being started: the host looks (its claim file knows), nothing starts again. */
+export function wakeWorker(fence: Fence): Worker {
+  const attempts = Object.entries(fence.attempts).map(([id, one]) => [
+    id,
+    one.state === 'starting' ? { ...one, state: 'started' as const } : { ...one },
+  ]);
+  return { fence: { ...fence, attempts: Object.fromEntries(attempts) }, waiting: [], saving: 0 };
+}
 
 export function fenceStep(worker: Worker, event: FenceEvent): FenceEffect[] {
   const out: FenceEffect[] = [];
@@ -85,7 +92,7 @@ function obey(worker: Worker, event: FenceEvent, out: FenceEffect[]): void {
   if (why) return void out.push({ effect: 'refuse', term: worker.fence.term, why });
   if (event.event === 'startAsked') {
     const attempt = worker.fence.attempts[event.attempt];
-    if (attempt?.state === 'starting' && compareTerms(attempt.term, event.term) === 0) {
+    if (attempt?.state === 'starting') {
       attempt.state = 'started';
       out.push({ effect: 'start', attempt: event.attempt, term: event.term });
     }

@@ -23,7 +23,7 @@ import { sameTerm } from './terms.ts';
 export function onSwitchOver(m: Member, id: number): void {
   const why = m.phase.phase === 'leading' ? objectionToSwitch(m, m.phase) : 'this node is not active';
   if (why || m.phase.phase !== 'leading') return void answer(m, id, false, why ?? '');
-  m.phase.draining = { then: 'handOver', since: m.now, told: false, id };
+  m.phase.draining = { goal: 'handOver', since: m.now, told: false, id };
   drain(m, m.phase);
 }
 
@@ -70,7 +70,7 @@ export function onLeaving(m: Member, from: string): void {
 export function onPark(m: Member, id: number, by: string, why: string): void {
   if (m.phase.phase !== 'leading' || !m.phase.acting) return void answer(m, id, false, 'this node is not active');
   if (m.phase.draining) return void answer(m, id, false, 'another change is under way');
-  m.phase.draining = { then: { why: 'parked', parked: { by, why } }, since: m.now, told: true, id };
+  m.phase.draining = { goal: { why: 'parked', parked: { by, why } }, since: m.now, told: true, id };
   drain(m, m.phase);
 }
 

@@ -102,7 +102,7 @@ export type Phase =
       /** Voters' newest answers: when a quorum last confirmed, for the note "unconfirmed". */
       confirmedAt: number;
       /** No new entries are taken until the standby is equal; then this happens (P17, P26). */
-      draining: { then: Purpose | 'handOver'; since: number; told: boolean; id: number | null } | null;
+      draining: { goal: Purpose | 'handOver'; since: number; told: boolean; id: number | null } | null;
       changeTriedAt: number;
       reads: { id: number; round: number }[];
     };

@@ -81,20 +81,20 @@ function lead(m: Member, leading: Leading): void {
 /** A wanted change stops new entries until the standby is equal, else it would cost the pair (P17, P26). */
 function begin(m: Member, leading: Leading, { drain: waits, ...purpose }: Change): void {
   if (!waits) return ask(m, purpose);
-  leading.draining = { then: purpose, since: m.now, told: false, id: null };
+  leading.draining = { goal: purpose, since: m.now, told: false, id: null };
   drain(m, leading);
 }
 
 export function drain(m: Member, leading: Leading): void {
   const draining = leading.draining!;
   const late = m.now - draining.since > m.timing.suspectMs;
-  const standby = standbyOf(m, leading.charter) ?? (draining.then === 'handOver' ? null : joining(m));
+  const standby = standbyOf(m, leading.charter) ?? (draining.goal === 'handOver' ? null : joining(m));
   const end = endOf(m.journal).index;
   const equal = m.synced === end && (!standby || (leading.peers.get(standby)?.match ?? 0) === end);
-  if (draining.then !== 'handOver') {
-    if (equal) return ask(m, draining.then);
+  if (draining.goal !== 'handOver') {
+    if (equal) return ask(m, draining.goal);
     if (!late) return;
-    if (draining.then.parked) return ask(m, draining.then);
+    if (draining.goal.parked) return ask(m, draining.goal);
     leading.draining = null; // later again
     leading.changeTriedAt = m.now + m.timing.suspectMs;
     return;

@@ -9,8 +9,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect } from 'vitest';
 import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { dropFiles } from './drop-files.ts';
 
 const good = `name: Count up
@@ -64,7 +64,11 @@ export async function mainJourney(page: Page, label: string): Promise<void> {
     await shot(page, `${label}-2-wrong-file`);
 
     await page.getByRole('row', { name: /count\.job\.yaml/ }).click();
-    await page.getByRole('link', { name: /Launch…/ }).or(page.getByRole('button', { name: /Launch…/ })).first().click();
+    await page
+      .getByRole('link', { name: /Launch…/ })
+      .or(page.getByRole('button', { name: /Launch…/ }))
+      .first()
+      .click();
     await page.getByRole('heading', { name: /Launch Count up/ }).waitFor();
     await page.getByLabel(/Count to/).fill('12');
     await shot(page, `${label}-3-launch`);

@@ -19,6 +19,7 @@ beforeAll(async () => {
   outside = mkdtempSync(path.join(tmpdir(), 'binnacle-jobs-'));
   node = await (await RealNode.found()).start();
   await node.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
+  await node.put('work', 'quick.sh', '#!/bin/sh\necho quick\n');
 });
 afterAll(async () => {
   await node?.remove();
@@ -503,6 +504,21 @@ describe('a job that runs while its node goes away', () => {
     });
   }
 
+  it('is seen running after the node came back, also when it was killed before it had noted the start', async () => {
+    await node.put('work', 'long.sh', '#!/bin/sh\nexec sleep 300\n');
+    for (let round = 0; round < 2; round++) {
+      const ids = (await Promise.all([1, 2, 3, 4].map(() => node.launch('work', 'long.sh')))).map((run) => run.id);
+      await node.kill();
+      await node.start();
+      for (const id of ids) {
+        const run = await node.until(id, (one) => one.tasks[0]!.attempts[0]?.state === 'running');
+        expect(run.startedAt).toBeDefined();
+        await node.must('POST', `/api/v1/runs/${id}/cancel`);
+      }
+      for (const id of ids) expect((await node.until(id)).state).toBe('cancelled');
+    }
+  });
+
   it('can be cancelled after the node came back', async () => {
     const { id } = await running();
     await node.kill();
@@ -516,7 +532,7 @@ describe('a job that runs while its node goes away', () => {
     const runner = childrenOf(node.child!.pid!).find((pid) => isRunner(pid))!;
     expect(runner).toBeGreaterThan(0);
     process.kill(runner, 'SIGKILL');
-    const { id } = await node.launch('work', 'hello.sh');
+    const { id } = await node.launch('work', 'quick.sh');
     expect((await node.until(id)).state).toBe('succeeded');
     expect((await node.run(before.id)).state).toBe('running');
     writeFileSync(before.go, '');
@@ -526,14 +542,14 @@ describe('a job that runs while its node goes away', () => {
 
   it('is not taken for an older one when the key of its launch is used again', async () => {
     const key = { 'idempotency-key': randomUUID() };
-    const ask = () => node.ask('POST', '/api/v1/runs', { sandbox: 'work', path: 'hello.sh' }, key);
+    const ask = () => node.ask('POST', '/api/v1/runs', { sandbox: 'work', path: 'quick.sh' }, key);
     const first = await ask();
     await node.until((first.json() as Run).id);
     await node.kill();
     await node.start();
     const again = await ask();
     expect([again.status, again.text]).toEqual([201, first.text]);
-    const other = await node.ask('POST', '/api/v1/runs', { sandbox: 'work', path: 'retry.job.yaml' }, key);
+    const other = await node.ask('POST', '/api/v1/runs', { sandbox: 'work', path: 'other.sh' }, key);
     expect(refusalOf(other)).toBe('422 key_reused');
   });
 });

@@ -419,7 +419,9 @@ describe('a hostile text', () => {
 
   test('that is deeply indented is refused', () => {
     const text = Array.from({ length: 700 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n');
-    const said = timed(text).found.problems.map(({ sentence }) => sentence).join(' ');
+    const said = timed(text)
+      .found.problems.map(({ sentence }) => sentence)
+      .join(' ');
     expect(said).toMatch(/nested too deeply|not known/);
   });
 
