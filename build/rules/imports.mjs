@@ -86,6 +86,25 @@ export default {
       { path: '^renderer/(kit|parts|views)/' },
       { path: '^renderer/api', dependencyTypesNot: ['type-only'] },
     ),
+    {
+      name: 'nothing-unreachable',
+      comment: 'A file that no entry leads to is dead: use it or delete it.',
+      severity: 'error',
+      from: {
+        path: '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+      },
+      to: {
+        path: '^(node-runtime|electron|renderer)/',
+        pathNot: [
+          '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+          // Written into the page, the generated documents, and by type only.
+          '^renderer/public/|^node-runtime/io/http/documents\\.ts$|\\.d\\.ts$',
+          // The protocol of several nodes: reached by its simulation, joined to the loop next.
+          '^node-runtime/core/(cluster|journal)/',
+        ],
+        reachable: false,
+      },
+    },
     door('better-sqlite3', '^node-runtime/io/journal/'),
     door('fastify|@fastify', '^node-runtime/io/http/'),
     door('zod-openapi', '^node-runtime/io/http/'),
