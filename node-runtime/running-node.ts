@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -200,7 +200,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
     };
 
-    const socketDirectory = options.socketDirectory ?? (await freshSocketDirectory(undo));
+    const socketDirectory = options.socketDirectory ?? (await freshSocketDirectory(undo, at.running));
     const socketPath = socketIn(socketDirectory);
     const inside = buildServer({ ...shared, door: { kind: 'private' } });
     await inside.listen({ path: socketPath });
@@ -316,15 +316,23 @@ const shownHost = (host: string): string => {
 };
 
 /** Socket paths end at about 104 bytes, so never in a deep data folder. */
-async function freshSocketDirectory(undo: (() => unknown)[]): Promise<string> {
+async function freshSocketDirectory(undo: (() => unknown)[], running: string): Promise<string> {
   if (process.platform === 'win32') return `\\\\.\\pipe\\binnacle-${randomBytes(12).toString('hex')}`;
   const runtime = process.env['XDG_RUNTIME_DIR'];
   const base =
     runtime && runtime.length < 60 && existsSync(runtime) ? runtime : tmpdir().length < 60 ? tmpdir() : '/tmp';
   await mkdir(base, { recursive: true });
+  await removeOldSocket(running);
   const made = await mkdtemp(path.join(base, 'binnacle-'));
   undo.push(() => rm(made, { recursive: true, force: true }));
   return made;
+}
+
+/** What a node that was killed left behind. The lock of the journal, held by now, says that it is gone. */
+async function removeOldSocket(running: string): Promise<void> {
+  const text = await readFile(running, 'utf8').catch(() => '');
+  const folder = /"socketPath":"([^"\\]+)\/node\.sock"/.exec(text)?.[1];
+  if (folder && /^binnacle-\w{6}$/.test(path.basename(folder))) await rm(folder, { recursive: true, force: true });
 }
 
 const socketIn = (directory: string): string =>

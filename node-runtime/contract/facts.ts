@@ -42,8 +42,10 @@ export type KeptAnswer = {
   /** hash of route and body: same key, other body is refused */
   request: string;
   status: number;
-  /** Small JSON answer, given again to the same key. */
+  /** Small JSON answer, given again to the same key. Null where it is a run: */
   answer: unknown;
+  /** the answer is this run, as it is by then (decision 0006) */
+  run?: string;
 };
 
 /** Charter (PROTOCOL section 2). */

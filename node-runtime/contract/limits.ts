@@ -28,7 +28,8 @@ export const limits = {
   connectionsMax: 2_000,
   idempotencyKeyCharsMax: 128,
   idempotencyKeepMs: 7 * 24 * 3_600_000,
-  answerKeptBytesMax: 16 * 1024,
+  /** Beyond so many, the oldest are forgotten before their seven days are over. */
+  idempotencyKeysMax: 200_000,
   eventStreamsMax: 400,
   eventStreamBufferBytesMax: 1024 ** 2,
   eventsKept: 2_000,

@@ -11,8 +11,8 @@
  * Rules: P1, P9, P12, P13, P14, P35, P36 (parts that one node can break).
  */
 
-import { refuse } from '../contract/errors.ts';
-import type { Entry, Fact, Term } from '../contract/facts.ts';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import type { Entry, Fact, KeptAnswer, Term } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import { answerTo } from './answers.ts';
 import { voterText } from './cluster/charter.ts';
@@ -69,6 +69,14 @@ export function wake(
 }
 
 export const isActive = (state: NodeState): boolean => state.controller.phase === 'active';
+
+/** What any wish is answered with while this node does not act; null while it does. */
+export function whyIdle({ controller, self }: NodeState): Refusal | null {
+  if (controller.phase === 'active') return null;
+  return controller.phase === 'idle' && controller.why === 'disk_full'
+    ? refuse('disk_full', `The disk of ${self.name} is full.`)
+    : refuse('starting', `${self.name} is not active yet.`);
+}
 
 export function step(state: NodeState, event: Event): Effect[] {
   const effects: Effect[] = [];
@@ -225,36 +233,36 @@ function asked(
   random: string,
   effects: Effect[],
 ): void {
-  if (!isActive(state)) {
-    const full = state.controller.phase === 'idle' && state.controller.why === 'disk_full';
-    const reply = full
-      ? refuse('disk_full', `The disk of ${state.self.name} is full.`)
-      : refuse('starting', `${state.self.name} is not active yet.`);
-    effects.push({ effect: 'answer', id, reply });
+  const idle = whyIdle(state);
+  if (idle) {
+    effects.push({ effect: 'answer', id, reply: idle });
     return;
   }
   const kept = key ? answerOf(state.replicated.keys, by, key.key, key.request) : null;
   if (kept) {
-    const reply = 'code' in kept ? kept : { status: kept.status, body: kept.answer };
-    return answerWhenCommitted(state, id, reply, effects);
+    return answerWhenCommitted(state, id, 'code' in kept ? kept : repeated(state, kept), effects);
   }
   const decision = decide(state.replicated, wish, { now, index: state.replicated.index + 1, random });
   if ('code' in decision) return answerWhenCommitted(state, id, decision, effects);
   const entries = append(state, decision.facts, now, effects, activeTerm(state), { by, via });
   const reply = answerTo(state.replicated, wish, decision.names?.run);
-  if (key && entries[0] && 'status' in reply) keepAnswer(state, entries[0], { by, ...key, ...reply });
+  if (key && entries[0] && 'status' in reply) {
+    const run = wish.wish === 'launch' ? decision.names?.run : wish.wish === 'cancel' ? wish.run : undefined;
+    const { status, body } = reply;
+    keepAnswer(state, entries[0], { by, ...key, status, ...(run ? { answer: null, run } : { answer: body }) });
+  }
   answerWhenCommitted(state, id, reply, effects);
 }
 
 /** P36: the key and its answer are committed in the entry that did the work, not after it. */
-function keepAnswer(
-  state: NodeState,
-  entry: Entry,
-  kept: { by: string; key: string; request: string; status: number; body: unknown },
-): void {
-  const { body, ...rest } = kept;
-  entry.key = { ...rest, answer: body };
+function keepAnswer(state: NodeState, entry: Entry, kept: KeptAnswer): void {
+  entry.key = kept;
   applyToKeys(state.replicated.keys, entry);
+}
+
+/** A run is not kept twice: the key leads to it, and is answered with it as it is now. */
+function repeated(state: NodeState, { status, answer, run }: KeptAnswer): Reply {
+  return { status, body: run === undefined ? answer : (jobs.runOf(state.replicated.jobs, run) ?? { id: run }) };
 }
 
 /** Even a refusal was read from a state that may run ahead of the disk: it leaves when that is committed. */

@@ -40,8 +40,9 @@ export function makeHandlers(parts: Parts): Handlers {
   return Object.fromEntries(guarded);
 }
 
-/** The doors to the disk each say it by an error of this name, also as the cause of another. */
+/** The doors to the disk each say it by an error of this name, also as the cause of another; the system by a code. */
 function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true;
   return error.name === 'DiskFull' || error.constructor.name === 'DiskFull' || isDiskFull(error.cause);
 }

@@ -12,6 +12,7 @@ import type { Fact } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Entry, JobCheck } from '../contract/model.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
+import { whyIdle } from '../core/step.ts';
 import type { LocalFolder } from '../io/files/local-folder.ts';
 import type { Asking, Files, Source } from './files.ts';
 import { checkJobText, isJobFilePath, isJobPath } from './job-text.ts';
@@ -43,18 +44,21 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
   }
 
   /**
-   * Tells the journal what was done, with the answer for the same key (P36). The directory has it already, so a
-   * refusal there changes nothing.
+   * Changes the directory, then tells the journal what was done, with the answer for the same key (P36). While
+   * nothing can be told nothing is changed; a refusal after that comes too late and changes nothing.
    */
-  async function told<T extends Entry | null>(
+  async function changed<T extends Entry | null>(
     asking: Asking,
-    { act, paths, content }: { act: Act; paths: string[]; content?: string },
-    done: T | Refusal,
+    { act, paths, content }: { act: Act; paths: string[]; content?: () => string },
+    work: () => Promise<T | Refusal>,
   ): Promise<T | Refusal> {
+    const idle = whyIdle(parts.loop.state);
+    if (idle) return idle;
+    const done = await work();
     if (isRefusal(done)) return done;
     const body = done === null ? null : await withCheck(done);
     const answer = { status: body === null ? 204 : act === 'folder' || act === 'copy' ? 201 : 200, body };
-    await wish(parts, asking, { wish: 'noteLocalChange', sandbox: record.name, act, paths, answer }, content);
+    await wish(parts, asking, { wish: 'noteLocalChange', sandbox: record.name, act, paths, answer }, content?.());
     return body as T;
   }
 
@@ -83,39 +87,31 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
         if (before) return 'code' in before ? before : (before.body as Entry);
         return refuse('key_reused', 'The key was used before.');
       }
-      const done = await folder.write(path, bytes, { bytesMax: limits.fileBytesMax, ...guard });
-      return told(asking, { act: 'write', paths: [path], content: hash.digest('hex') }, done);
+      return changed(asking, { act: 'write', paths: [path], content: () => hash.digest('hex') }, () =>
+        folder.write(path, bytes, { bytesMax: limits.fileBytesMax, ...guard }),
+      );
     },
     async completeUpload(asking, upload) {
       const who = { sandbox: record.name, by: asking.caller.by };
       // Told before the upload is forgotten: a client that asks again finds one or the other.
-      return parts.uploads.completeInto(upload, who, async (source, ask) => {
-        const { path, ifMatch, ifAbsent, executable } = ask;
-        const done = await folder.write(path, source, {
-          bytesMax: limits.fileBytesMax,
-          ...(ifMatch === undefined ? {} : { ifMatch }),
-          ...(ifAbsent === undefined ? {} : { ifAbsent }),
-          ...(executable === undefined ? {} : { executable }),
-        });
-        return told(asking, { act: 'write', paths: [path] }, done);
-      });
+      return parts.uploads.completeInto(upload, who, (source, { path, ifMatch, ifAbsent, executable }) =>
+        changed(asking, { act: 'write', paths: [path] }, () =>
+          folder.write(path, source, {
+            bytesMax: limits.fileBytesMax,
+            ...(ifMatch === undefined ? {} : { ifMatch }),
+            ...(ifAbsent === undefined ? {} : { ifAbsent }),
+            ...(executable === undefined ? {} : { executable }),
+          }),
+        ),
+      );
     },
-    async remove(asking, path) {
-      const done = await folder.remove(path, asking.caller.by, Date.now());
-      return told(asking, { act: 'remove', paths: [path] }, done);
-    },
-    async makeFolder(asking, path) {
-      return told(asking, { act: 'folder', paths: [path] }, await folder.makeFolder(path));
-    },
-    async move(asking, path, to) {
-      return told(asking, { act: 'move', paths: [path, to] }, await folder.move(path, to));
-    },
-    async copy(asking, path, to) {
-      return told(asking, { act: 'copy', paths: [to] }, await folder.copy(path, to));
-    },
-    async restore(asking, path, version) {
-      return told(asking, { act: 'restore', paths: [path] }, await folder.restore(path, version));
-    },
+    remove: (asking, path) =>
+      changed(asking, { act: 'remove', paths: [path] }, () => folder.remove(path, asking.caller.by, Date.now())),
+    makeFolder: (asking, path) => changed(asking, { act: 'folder', paths: [path] }, () => folder.makeFolder(path)),
+    move: (asking, path, to) => changed(asking, { act: 'move', paths: [path, to] }, () => folder.move(path, to)),
+    copy: (asking, path, to) => changed(asking, { act: 'copy', paths: [to] }, () => folder.copy(path, to)),
+    restore: (asking, path, version) =>
+      changed(asking, { act: 'restore', paths: [path] }, () => folder.restore(path, version)),
     versions: async () => noVersions(record),
     trash: async () => (await folder.trash()).items,
     async zip(path) {

@@ -5,6 +5,8 @@
 import type { Refusal } from '../contract/errors.ts';
 import type { RouteName } from '../contract/routes.ts';
 import type { Reply as CoreReply } from '../core/effects.ts';
+import { runOf } from '../core/jobs/jobs.ts';
+import type { Replicated } from '../core/replicated.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Wish } from '../core/wishes.ts';
 import type { Blobs } from '../io/files/blobs.ts';
@@ -63,8 +65,21 @@ export async function answeredBefore(
 ): Promise<CoreReply | null> {
   const key = keyOf(asked, content);
   if (!key) return null;
-  const kept = await parts.loop.read((state) => answerOf(state.keys, asked.caller.by, key.key, key.request));
-  return kept && !('code' in kept) ? { status: kept.status, body: kept.answer } : kept;
+  const look = ({ keys }: Replicated) => answerOf(keys, asked.caller.by, key.key, key.request);
+  // A new key, the usual case, waits for nothing: the core looks again.
+  if (!look(parts.loop.state.replicated)) return null;
+  const kept = await parts.loop.read(look);
+  if (!kept || 'code' in kept) return kept;
+  const { status, answer, run } = kept;
+  return { status, body: run === undefined ? answer : await runNow(parts, run) };
+}
+
+/** A run as it is now, from memory or the history; at least its id, should both have let it go. */
+async function runNow(parts: Parts, id: string): Promise<unknown> {
+  const living = await parts.loop.read(({ jobs }) => runOf(jobs, id));
+  if (living) return living;
+  const filed = await parts.journal.filedRun(id);
+  return filed ? JSON.parse(filed) : { id };
 }
 
 /** For requests whose body is bytes: whether it is the same request is known only when these are read. */

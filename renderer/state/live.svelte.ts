@@ -10,6 +10,7 @@
 import type { Cluster, LiveEvent, Node, RunSummary, Sandbox } from '../../node-runtime/contract/model.ts';
 import { call, Failure, failureListeners, open } from '../api.ts';
 import { followEvents } from '../flows/events.ts';
+import { clock } from './clock.svelte.ts';
 
 type Kind = LiveEvent['kind'];
 type Told = { [K in Kind]: Extract<LiveEvent, { kind: K }> } & { reset: null };
@@ -99,6 +100,10 @@ class LiveState {
     return () => void set.delete(listener as Listener);
   }
 
+  /** The time that what is shown is of: while blind it stands still, as nobody knows what went on. */
+  get shownAt(): number {
+    return this.blind?.since ?? clock.now;
+  }
   sandbox(name: string): Sandbox | undefined {
     return this.sandboxes?.find((sandbox) => sandbox.name === name);
   }
@@ -128,6 +133,17 @@ class LiveState {
     this.freshAt = Date.now();
   }
   private async readAll(): Promise<void> {
+    const overtaken: RunSummary[] = [];
+    const stop = this.on('run', ({ run }) => void overtaken.push(run));
+    try {
+      await this.readEach();
+    } finally {
+      stop();
+    }
+    // What changed while it was read is newer than the answers.
+    for (const run of overtaken) this.takeRun(run);
+  }
+  private async readEach(): Promise<void> {
     const [cluster, nodes, sandboxes, runs] = await Promise.all([
       call('cluster'),
       call('nodes'),

@@ -30,7 +30,7 @@ class LogState {
   times = $state.raw<TimeMark[]>([]);
   readingEarlier = $state(false);
 
-  private of: LogOf | null = null;
+  private of = $state.raw<LogOf | null>(null);
   private stop: AbortController | null = null;
   private frame = 0;
   private lastMoment = -1;

@@ -1,19 +1,32 @@
-/** One run with its tasks, kept live. */
+/**
+ * One run with its tasks, kept live.
+ *
+ * An answer of the node can be older than an event that overtook it: when one
+ * came while the run was read, it is read again, so the newest is shown last.
+ */
 import type { Run, Task } from '../../node-runtime/contract/model.ts';
 import { call, type Failure } from '../api.ts';
 import { live } from './live.svelte.ts';
+
+/** A run whose tasks change all the time is read no oftener than this in a row. */
+const readsMax = 4;
 
 class RunState {
   id = $state('');
   run = $state.raw<Run | null>(null);
   failure = $state.raw<Failure | null>(null);
+  private heard = 0;
 
   constructor() {
     live.on('run', ({ run }) => {
-      if (run.id === this.id && this.run) this.run = { ...this.run, ...run };
+      if (run.id !== this.id) return;
+      this.heard++;
+      if (this.run) this.run = { ...this.run, ...run };
     });
     live.on('task', ({ run, task }) => {
-      if (run === this.id) this.take(task);
+      if (run !== this.id) return;
+      this.heard++;
+      this.take(task);
     });
     live.on('reset', () => {
       if (this.id) void this.read();
@@ -29,14 +42,21 @@ class RunState {
   async read(): Promise<void> {
     const run = this.id;
     try {
-      const answer = await call('run', { params: { run } });
-      if (run === this.id) this.run = answer;
+      for (let again = 0; again < readsMax; again++) {
+        const { heard } = this;
+        const answer = await call('run', { params: { run } });
+        if (run !== this.id) return;
+        this.run = answer;
+        this.failure = null;
+        if (heard === this.heard) return;
+      }
     } catch (cause) {
       if (run === this.id) this.failure = cause as Failure;
     }
   }
   async cancel(): Promise<void> {
-    this.run = await call('cancel', { params: { run: this.id } });
+    await call('cancel', { params: { run: this.id } });
+    await this.read();
   }
   private take(task: Task): void {
     if (!this.run) return;

@@ -28,9 +28,14 @@ class RunsState {
   private filter: RunFilter = {};
   private cursor: string | undefined;
   private turn = 0;
+  /** Runs that changed while the list was read: its answer may be older than they are. */
+  private meanwhile: RunSummary[] = [];
 
   constructor() {
-    live.on('run', ({ run }) => this.take(run));
+    live.on('run', ({ run }) => {
+      if (this.phase === 'reading') this.meanwhile.push(run);
+      this.take(run);
+    });
     live.on('reset', () => void this.read());
   }
 
@@ -41,6 +46,7 @@ class RunsState {
   }
   async read(): Promise<void> {
     const turn = ++this.turn;
+    this.meanwhile = [];
     try {
       const answer = await call('runs', { query: { ...this.filter, limit: pageRuns } });
       if (turn !== this.turn) return;
@@ -49,6 +55,7 @@ class RunsState {
       this.more = answer.cursor !== undefined;
       this.phase = 'ready';
       this.failure = null;
+      for (const run of this.meanwhile.splice(0)) this.take(run);
     } catch (cause) {
       if (turn !== this.turn) return;
       this.failure = cause as Failure;

@@ -131,6 +131,8 @@ export class RealNode {
 
   async remove(): Promise<void> {
     await this.kill();
+    const socket = this.running()?.socketPath;
+    if (socket) rmSync(path.dirname(socket), { recursive: true, force: true });
     rmSync(this.data, { recursive: true, force: true, maxRetries: 5 });
   }
 

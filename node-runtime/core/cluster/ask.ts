@@ -69,7 +69,7 @@ export function ask(m: Member, purpose: Purpose): void {
 /** Asks everybody that the charters known so far name; `again` repeats the question to those who did not answer. */
 function askMore(m: Member, phase: Asking, again: boolean): void {
   const { claim } = phase.purpose;
-  const newest = newestOf(phase);
+  const newest = claim ? newestKnown(m) : newestOf(phase);
   const named = claim ? survivors(newest, claim) : [...votersOf(newest), ...votersOf(m.rumour)];
   const nodes = new Set(named.map((voter) => voter.node));
   if (!claim)
@@ -105,7 +105,7 @@ export function carryOn(m: Member): void {
 function carryOnAsking(m: Member, phase: Asking): void {
   if (m.disk.done < phase.save) return;
   const { purpose, promises } = phase;
-  const newest = newestOf(phase); // P4
+  const newest = purpose.claim ? newestKnown(m) : newestOf(phase); // P4; a claim also knows what its survivors never saw
   if (compareLineages(newest, newestKnown(m)) !== 'same') return giveUp(m, 'another era', m.timing.suspectMs);
   const died = purpose.claim && claimDies(m, purpose.claim, newest);
   if (died) return giveUpClaim(m, died);

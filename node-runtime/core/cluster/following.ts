@@ -13,6 +13,7 @@ import { at, endOf, marksOf, type Position, positionOf, samePosition } from '../
 import type { Member } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { append, cutToQuarantine, installSnapshot, note, post } from './outbox.ts';
+import { holds } from './charter.ts';
 import { compareTerms, sameTerm } from './terms.ts';
 import { adopt, mayFollow, refuse } from './voter.ts';
 
@@ -28,8 +29,6 @@ function isLed(m: Member, from: string, body: Led): boolean {
   }
   if (m.phase.phase === 'leading' && sameTerm(m.phase.charter.term, term))
     throw new Error('broken promise: two actives in a term (I2)');
-  // P31, P32: a person gave up what only this journal may hold; what it thought committed may be cut.
-  if (m.register.accepted.lastClaim !== body.charter.lastClaim) m.committed = 0;
   adopt(m, body.charter);
   return true;
 }
@@ -117,8 +116,9 @@ export function onSnapshotOffered(m: Member, from: string, body: Extract<Body, {
   const { charter, round } = body;
   const own = at(m.journal, body.at.index);
   if (own !== null && samePosition(own, body.at)) {
-    return post(m, from, { kind: 'mismatch', term: charter.term, marks: marksOf(m.journal), round }); // has it: entries will do
+    return post(m, from, { kind: 'appended', term: charter.term, index: own.index, round }); // has it: entries will do
   }
+  if (holds(charter, m.self)) return; // in the write set: what it holds may be held nowhere else
   m.out.push({ effect: 'fetchSnapshot', from, at: body.at });
 }
 
@@ -126,8 +126,8 @@ export function onSnapshotOffered(m: Member, from: string, body: Extract<Body, {
 export function onSnapshotFetched(m: Member, position: Position): void {
   if (m.phase.phase !== 'quiet' || m.followed === null) return;
   const { term, active } = m.followed;
-  if (compareTerms(m.register.promised, term) > 0 || m.committed >= position.index) return;
+  if (compareTerms(m.register.promised, term) > 0 || m.committed >= position.index || holds(m.followed, m.self)) return;
   installSnapshot(m, positionOf(position));
   commit(m, position.index);
-  post(m, active, { kind: 'mismatch', term, marks: marksOf(m.journal), round: 0 });
+  post(m, active, { kind: 'appended', term, index: position.index, round: 0 });
 }

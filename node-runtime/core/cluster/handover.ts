@@ -10,7 +10,7 @@
  * Rules: P24, P26, P27, L6.
  */
 import { ask } from './ask.ts';
-import { lastSet } from './charter.ts';
+import { holds, lastSet } from './charter.ts';
 import { giveUp, newestKnown, otherController } from './knowledge.ts';
 import type { Member, Wish } from './member-state.ts';
 import { answer, note, post } from './outbox.ts';
@@ -76,7 +76,9 @@ export function onPark(m: Member, id: number, by: string, why: string): void {
 
 /** P27: a person ends a parking, at either controller of its write set. */
 export function onActivate(m: Member, id: number, by: string): void {
-  if (!newestKnown(m).parked) return void answer(m, id, false, 'nothing is parked');
+  const newest = newestKnown(m);
+  if (!newest.parked) return void answer(m, id, false, 'nothing is parked');
+  if (!holds(newest, m.self)) return void answer(m, id, false, 'this node may lack entries (P5)');
   answer(m, id, true, 'asks for a new term');
   giveUp(m, 'a person activates this node');
   ask(m, { why: `activated by ${by}`, unpark: true });

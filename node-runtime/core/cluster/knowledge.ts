@@ -18,6 +18,12 @@ export const selfText = (m: Member): string => voterText(m.self);
 export const heardWithin = (m: Member, node: string, ms: number): boolean =>
   m.now - (m.heard.get(node) ?? Number.NEGATIVE_INFINITY) < ms;
 
+/** Is this voter, with this memory, alive? A node that came back with another store is not the one that was lost. */
+export function isAlive(m: Member, voter: string): boolean {
+  const [node = '', store] = voter.split('#');
+  return heardWithin(m, node, m.timing.declaredDeadMs) && m.stores.get(node) === store;
+}
+
 export const otherController = (m: Member): Roster['controllers'][number] | null =>
   m.roster.controllers.find((one) => one.node !== m.self.node) ?? null;
 

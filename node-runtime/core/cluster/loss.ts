@@ -12,7 +12,7 @@
 import type { Charter, Claim, Voter } from '../../contract/facts.ts';
 import { endOf } from '../journal/tail.ts';
 import { holds, isPaired, isQuorum, votersOf, voterText } from './charter.ts';
-import { heardWithin, newestKnown } from './knowledge.ts';
+import { isAlive, newestKnown } from './knowledge.ts';
 import type { Loss, Member, Promised } from './member-state.ts';
 import { sameTerm, termText } from './terms.ts';
 
@@ -28,8 +28,9 @@ export const opensEra = (_m: Member, newest: Charter, claim: Claim): boolean =>
 export function evidenceOf(m: Member): string {
   const newest = newestKnown(m);
   const heard = votersOf(newest)
-    .filter(({ node }) => node !== m.self.node && heardWithin(m, node, m.timing.declaredDeadMs))
-    .map(voterText);
+    .filter((voter) => voter.node !== m.self.node)
+    .map(voterText)
+    .filter((text) => isAlive(m, text));
   return `newest ${termText(newest.term)}; highest term ${termText(m.highest)}; heard ${[...new Set(heard)].sort().join(' ') || 'nobody'}`;
 }
 
@@ -53,7 +54,7 @@ export function claimDies(m: Member, claim: Claim, newest: Charter): string | nu
   if (!sameTerm(claim.newest, newest.term) || !sameTerm(claim.newest, newestKnown(m).term))
     return 'a newer charter appeared';
   if (claim.chosen) return null;
-  const alive = claim.lost.find((text) => heardWithin(m, text.split('#')[0]!, m.timing.declaredDeadMs));
+  const alive = claim.lost.find((text) => isAlive(m, text));
   return alive ? `${alive.split('#')[0]} is declared lost, but alive` : null;
 }
 

@@ -61,7 +61,7 @@ export function wakeMember(waking: Waking): Member {
     self: { node: register.node, store: register.store },
     registerSaved: register.saves,
     synced: end.index,
-    committed: waking.snapshot?.index ?? 0,
+    committed: register.accepted.lastClaim === undefined ? (waking.snapshot?.index ?? 0) : 0, // P32: it may be given up
     mark: waking.mark && { ...waking.mark, exact: false },
     markSavedAt: now,
     disk: { given: 0, done: 0, givenAt: [], ends: [], stalled: false },

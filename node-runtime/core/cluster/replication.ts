@@ -11,22 +11,23 @@
  */
 import type { Charter, StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, type Position, positionOf, samePosition, slice } from '../journal/tail.ts';
-import { votersOf, writersOf } from './charter.ts';
+import { voterText, votersOf, writersOf } from './charter.ts';
 import type { Member, Peer, Phase } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { note, postNow } from './outbox.ts';
 
 export type Leading = Extract<Phase, { phase: 'leading' }>;
 
-/** Everybody the active speaks to: voters, write set, and controllers that join or come back. */
+/** Everybody the active speaks to: voters, write set, controllers that join or come back, watches that may be seated. */
 export function addPeers(m: Member, charter: Charter, peers: Map<string, Peer>): void {
   const controllers = m.roster.controllers.map((one) => one.node);
-  for (const node of [...votersOf(charter).map((voter) => voter.node), ...writersOf(charter), ...controllers]) {
+  const watches = [m.roster.watch, ...m.roster.spares].flatMap((one) => (one ? [one.node] : []));
+  for (const node of [...votersOf(charter).map((one) => one.node), ...writersOf(charter), ...controllers, ...watches]) {
     if (node === m.self.node || peers.has(node)) continue;
     const journal = controllers.includes(node) || writersOf(charter).includes(node);
     peers.set(
       node,
-      freshPeer(m, m.stores.get(node) ?? '', journal ? true : m.roster.watch?.node === node ? false : null),
+      freshPeer(m, m.stores.get(node) ?? '', journal ? true : watches.includes(node) ? false : null),
     );
   }
 }
@@ -94,8 +95,7 @@ function sendEntries(
 function sendOlder(m: Member, leading: Leading, node: string, peer: Peer): void {
   const { charter, round } = leading;
   if (peer.next <= m.dropped) return offer(m, leading, node, peer);
-  const previous = positionOf(endOf(m.journal)); // a heartbeat meanwhile: the follower answers with its marks
-  postNow(m, node, { kind: 'append', charter, previous, entries: [], committed: 0, round });
+  postNow(m, node, { kind: 'confirm', charter, index: m.synced, round }); // a heartbeat meanwhile
   if (peer.reading) return;
   peer.reading = true;
   m.out.push({ effect: 'readEntries', to: node, from: peer.next, count: m.timing.batchEntriesMax });
@@ -114,9 +114,8 @@ export function onEntriesRead(m: Member, to: string, previous: Position, entries
   const peer = m.phase.peers.get(to);
   if (!peer?.reading) return;
   peer.reading = false;
-  if (peer.next !== previous.index + 1) return;
-  if (entries.length === 0) peer.next = endOf(m.journal).index + 1;
-  else sendEntries(m, m.phase, to, peer, previous, entries);
+  if (entries.length === 0 || peer.next !== previous.index + 1) return; // disk dropped them meanwhile
+  sendEntries(m, m.phase, to, peer, previous, entries);
 }
 
 /** P15: finds the newest position at which both journals are equal. */
@@ -132,11 +131,17 @@ export function onMismatch(
     const own = at(m.journal, mark.index);
     return own !== null && samePosition(own, mark);
   });
-  const oldest = body.marks.at(-1)?.index ?? Number.POSITIVE_INFINITY;
-  if (equal) peer.next = equal.index + 1;
-  else if (m.snapshot && m.snapshot.index > 0 && (oldest > m.journal.base.index || body.marks.length === 0)) {
-    return offer(m, leading, node, peer); // nothing in memory is equal: a copy is safe, and kept beside what it replaces
-  } else peer.next = Math.max(m.dropped + 1, Math.min(oldest + 1, m.journal.base.index));
+  const text = voterText({ node, store: peer.store });
+  if (leading.charter.writeSet.includes(text)) {
+    peer.next = (body.marks[0]?.index ?? 0) + 1; // it was equal when it joined the write set (P6): it only lacks what came later
+    return sendTo(m, leading, node, peer);
+  }
+  const oldest = body.marks.at(-1)?.index ?? -1;
+  const tried = peer.next - 1 === oldest;
+  if (equal || peer.match > 0) peer.next = Math.max(equal?.index ?? 0, peer.match) + 1;
+  else if (m.snapshot && (oldest > m.journal.base.index || oldest < m.dropped || tried)) {
+    return offer(m, leading, node, peer); // nothing is known to be equal: a copy is safe, kept beside what it replaces
+  } else peer.next = Math.max(oldest, 0) + 1; // the follower will see whether it is equal there
   peer.progressAt = m.now;
   sendTo(m, leading, node, peer);
 }

@@ -87,7 +87,7 @@ function wantedWatch(m: Member, leading: Leading, seats: Voter[], other: Voter):
   const silent = seated !== null && !isHeard(m, leading, keep.node, m.timing.seatAfterMs);
   const away = m.leaving.has(keep.node) || silent;
   if (!away) return keep;
-  const spare = [watch, ...spares].find((one) => one && one.node !== keep.node && !m.leaving.has(one.node)); // P23
+  const spare = [watch, ...spares].find((one) => one && one.node !== keep.node && isHeard(m, leading, one.node)); // P23
   if (spare) return spare;
   if (!seated) return null;
   return m.leaving.has(keep.node) && !isPaired(leading.charter) ? null : keep; // P24: solo and leaving: alone

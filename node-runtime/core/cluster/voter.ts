@@ -11,8 +11,8 @@
  */
 import type { Charter, Claim, Term, Voter } from '../../contract/facts.ts';
 import { endOf, positionOf } from '../journal/tail.ts';
-import { compareLineages } from './charter.ts';
-import { bowTo, heardWithin, learnCharter, learnTerm } from './knowledge.ts';
+import { compareLineages, voterText } from './charter.ts';
+import { bowTo, isAlive, learnCharter, learnTerm } from './knowledge.ts';
 import { quorumHears } from './leading.ts';
 import type { Member } from './member-state.ts';
 import type { Body } from './messages.ts';
@@ -58,12 +58,9 @@ function objection(m: Member, from: string): string | null {
 /** P29: a declared node that was heard so lately is alive. */
 function alive(m: Member, claim: Claim): string | null {
   if (claim.chosen) return null;
-  const node = claim.lost
-    .map((text) => text.split('#')[0]!)
-    .find((one) => heardWithin(m, one, m.timing.declaredDeadMs));
-  return node || claim.lost.includes(`${m.self.node}#${m.self.store}`)
-    ? `${node ?? m.self.node} is declared lost, but alive`
-    : null;
+  const self = voterText(m.self);
+  const found = claim.lost.find((text) => text === self || isAlive(m, text));
+  return found ? `${found.split('#')[0]} is declared lost, but alive` : null;
 }
 
 export function onPropose(m: Member, from: string, charter: Charter): void {
@@ -74,9 +71,15 @@ export function onPropose(m: Member, from: string, charter: Charter): void {
   }
   if (compareTerms(accepted.term, charter.term) < 0) {
     bowTo(m, charter.term, `${from} proposes a newer charter`);
-    saveRegister(m, { promised: charter.term, accepted: charter });
+    accept(m, charter);
   }
   post(m, from, { kind: 'accepted', term: charter.term });
+}
+
+function accept(m: Member, charter: Charter): void {
+  // P31, P32: a person gave up what only this journal may hold; what it thought committed may be cut.
+  if (m.register.accepted.lastClaim !== charter.lastClaim) m.committed = 0;
+  saveRegister(m, { promised: charter.term, accepted: charter });
 }
 
 /** P32: nothing of an older era, or of one that stands against the own, is accepted or followed. */
@@ -89,7 +92,7 @@ export function adopt(m: Member, charter: Charter): void {
   const { promised, accepted } = m.register;
   bowTo(m, charter.term, `${charter.active} leads`);
   if (compareTerms(promised, charter.term) < 0 || compareTerms(accepted.term, charter.term) < 0) {
-    saveRegister(m, { promised: charter.term, accepted: charter });
+    accept(m, charter);
   }
   if (m.phase.phase !== 'quiet' && m.phase.phase !== 'leading') m.phase = { phase: 'quiet' };
   m.heardActiveAt = m.now;

@@ -2,7 +2,8 @@
  * Idempotency keys: the same key with the same request gets the same answer,
  * with another request a refusal, also after a restart (P36).
  *
- * A key is committed in the entry that did the work and kept for seven days.
+ * A key is committed in the entry that did the work and kept for seven days;
+ * where there are very many, the oldest go earlier (`limits`).
  * Keys of different callers are different keys.
  */
 
@@ -27,7 +28,7 @@ export function answerOf(keys: Keys, by: string, key: string, request: string): 
 export function applyToKeys(keys: Keys, entry: Entry): void {
   if (entry.key) keys.set(nameOf(entry.key.by, entry.key.key), { ...entry.key, at: entry.at });
   for (const [name, kept] of keys) {
-    if (entry.at - kept.at <= limits.idempotencyKeepMs) break;
+    if (entry.at - kept.at <= limits.idempotencyKeepMs && keys.size <= limits.idempotencyKeysMax) break;
     keys.delete(name);
   }
 }

@@ -119,6 +119,9 @@ describe.skipIf(!trial)(`a node whose disk is full${why}`, () => {
         await node.ask('POST', '/api/v1/sandboxes/work/uploads', { path: 'u.bin', bytes: 1_000_000 }),
         await node.ask('POST', '/api/v1/sandboxes', { name: 'another', kind: 'shared' }),
         await node.ask('POST', '/api/v1/tokens', { role: 'viewer' }),
+        await node.ask('POST', '/api/v1/sandboxes', { name: `local-${round}`, kind: 'local' }),
+        await node.ask('POST', '/api/v1/sandboxes/here/folders', { path: `folder-${round}` }),
+        await node.ask('POST', '/api/v1/sandboxes/here/copies', { path: 'there.txt', to: `copy-${round}.txt` }),
       ];
       expect(asked.map(refusalOf)).toEqual(asked.map(() => '507 disk_full'));
     }

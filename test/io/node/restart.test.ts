@@ -72,7 +72,7 @@ describe('a node that starts from a snapshot', () => {
       await node.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
       await node.must('POST', '/api/v1/users', { name: 'olga', role: 'viewer', password: 'correct horse' });
       await node.put('work', 'ok.sh', '#!/bin/sh\necho ok\n');
-      answers = [(await launch()).text, (await put()).text];
+      answers = [(JSON.parse((await launch()).text) as Run).id, (await put()).text];
       for (let at = 0; at < 60; at++) await node.put('work', `folder/${at % 7}.txt`, String(at));
       await node.must('DELETE', '/api/v1/sandboxes/work/files/folder/3.txt');
       for (let at = 0; at < 20; at++) await node.through('work', 'ok.sh');
@@ -88,7 +88,10 @@ describe('a node that starts from a snapshot', () => {
     expect(journal.snapshot).toBeGreaterThan(80); // it did start from one
     expect(journal.snapshot).toBeLessThan(journal.end);
     expect(await known(node)).toEqual(before);
-    expect([(await launch()).text, (await put()).text]).toEqual(answers);
+    // The key of a launch leads to the same run, as it is now (decision 0006).
+    const again = JSON.parse((await launch()).text) as Run;
+    expect([again.id, (await put()).text]).toEqual(answers);
+    expect(again.state).toBe('succeeded');
     const other = await node.ask(
       'POST',
       '/api/v1/runs',

@@ -1,0 +1,267 @@
+/**
+ * What goes wrong, and what people do, chosen by chance.
+ *
+ * Each fault ends by itself after a while. A run has a mood: which kinds of
+ * faults it prefers, so that rare meetings of two of them become likely.
+ */
+import type { Voter } from '../../node-runtime/contract/facts.ts';
+import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
+import { evidenceOf } from '../../node-runtime/core/cluster/loss.ts';
+import { holds, votersOf } from '../../node-runtime/core/cluster/charter.ts';
+import { emptyRegister } from '../../node-runtime/core/cluster/register.ts';
+import { emptyDisk } from './disk.ts';
+import { CONTROLLERS, type SimNode, type World, WORKERS } from './world.ts';
+
+type Fault = (world: World) => void;
+
+const anyNode = (world: World): SimNode => world.node(world.chance.pick(['ctl-a', 'ctl-a', 'ctl-b', 'ctl-b', 'deck-1', 'deck-1', 'deck-2', 'ctl-c']));
+const anyVoter = (world: World): SimNode => world.node(world.chance.pick(['ctl-a', 'ctl-b', 'deck-1']));
+
+const crash: Fault = (world) => {
+  const node = anyNode(world);
+  if (!node.up) return;
+  world.count('crashes');
+  world.log(`${node.name} is killed`);
+  world.stop(node);
+  world.after(world.chance.happens(0.5) ? world.chance.whole(20, 400) : world.chance.whole(500, 4_000), () => {
+    if (node.up) return;
+    world.log(`${node.name} is started`);
+    world.start(node);
+  });
+};
+
+const crashAll: Fault = (world) => {
+  world.count('all killed');
+  for (const node of world.nodes.values()) {
+    if (!node.up) continue;
+    world.stop(node);
+    world.after(world.chance.whole(100, 2_500), () => node.up || world.start(node));
+  }
+};
+
+const freeze: Fault = (world) => {
+  const node = anyVoter(world);
+  const ms = world.chance.happens(0.5) ? world.chance.whole(50, 600) : world.chance.whole(700, 4_000);
+  if (!node.up || world.now < node.frozenUntil) return;
+  world.count('pauses');
+  world.log(`${node.name} is frozen for ${ms} ms`);
+  node.frozenUntil = world.now + ms;
+  world.after(ms + 0.1, () => world.thaw(node));
+};
+
+const cut: Fault = (world) => {
+  const names = ['ctl-a', 'ctl-b', 'deck-1', 'deck-2', 'ctl-c', ...WORKERS];
+  const from = world.chance.pick(names.slice(0, 3));
+  const others = world.chance.happens(0.5) ? names : [world.chance.pick(names.slice(0, 3))];
+  if (others[0] === from) return;
+  const way = world.chance.whole(0, 2);
+  const cuts = others.filter((to) => to !== from).flatMap((to) => [...(way < 2 ? [`${from}>${to}`] : []), ...(way > 0 ? [`${to}>${from}`] : [])]);
+  world.count(way === 1 ? 'cuts both ways' : 'cuts one way');
+  world.log(`cut ${cuts.join(' ')}`);
+  for (const one of cuts) world.blocked.add(one);
+  world.after(world.chance.whole(100, 3_000), () => {
+    for (const one of cuts) world.blocked.delete(one);
+    world.log(`healed ${cuts.join(' ')}`);
+  });
+};
+
+const weather: Fault = (world) => {
+  world.network.loss = world.chance.next() * 0.3;
+  world.network.doubled = world.chance.next() * 0.3;
+  world.network.slowMs = 1 + world.chance.next() * 40;
+  world.count('bad networks');
+  world.after(world.chance.whole(500, 4_000), () => Object.assign(world.network, { loss: 0, doubled: 0, slowMs: 2 }));
+};
+
+const fullDisk: Fault = (world) => diskTrouble(world, 'full');
+const hangingDisk: Fault = (world) => diskTrouble(world, 'hangs');
+
+function diskTrouble(world: World, state: 'full' | 'hangs'): void {
+  const node = anyVoter(world);
+  if (node.disk.state !== 'well') return;
+  const { disk } = node;
+  world.count(`disks ${state}`);
+  world.log(`the disk of ${node.name}: ${state}`);
+  disk.state = state;
+  world.after(world.chance.whole(100, 3_500), () => {
+    disk.state = 'well';
+    if (node.disk === disk && node.up) world.flush(node);
+  });
+}
+
+const loseDisk: Fault = (world) => {
+  const node = anyVoter(world);
+  const steady = ['ctl-a', 'ctl-b', 'deck-1'].every((name) => world.node(name).up);
+  const acting = world.acting();
+  const charter = acting.length === 1 ? world.leaderOf(acting[0]!) : null;
+  if (!steady || !charter || charter.writeSet.length < 2 || charter.voters.flat().length !== 3) return;
+  world.count('disks lost');
+  world.log(`${node.name} loses its disk`);
+  world.stop(node);
+  const store = world.newStore();
+  world.replaceStore(node, emptyDisk(emptyRegister('lab', { node: node.name, store })));
+  world.after(world.chance.whole(50, 1_000), () => node.up || world.start(node));
+};
+
+const takeImage: Fault = (world) => {
+  const node = anyVoter(world);
+  node.image = world.image(node);
+};
+
+/** Only when the others are there and have heard of the newer folder: the hole that P34 names is not entered. */
+const restoreImage: Fault = (world) => {
+  const node = [...world.nodes.values()].find((one) => one.image !== null && one.image.register.store === one.disk.register.store);
+  const image = node?.image;
+  const lone = image && image.register.accepted.voters.flat().length < 3; // such a folder asks nobody before it leads
+  if (!node?.up || !image || lone || world.network.loss > 0 || world.blocked.size > 0) return;
+  const known = ['ctl-a', 'ctl-b', 'deck-1'].every((name) => {
+    const other = world.node(name);
+    const seen = other.disk.register.seen?.[node.disk.register.store] ?? 0;
+    return other === node || (other.up && world.now >= other.frozenUntil && seen > image.register.saves);
+  });
+  if (!known) return;
+  world.count('old images restored');
+  world.log(`${node.name} is put back from an image`);
+  world.stop(node);
+  world.checks.forget(image.register.store);
+  node.disk = image;
+  node.image = null;
+  world.start(node);
+};
+
+const switchOver: Fault = (world) => world.acting().forEach((node) => world.wish(node, { wish: 'switchOver' }));
+
+const park: Fault = (world) => {
+  const node = world.acting()[0];
+  if (!node) return;
+  world.wish(node, { wish: 'park', by: 'ops', why: 'maintenance' });
+  const ms = world.chance.whole(300, 3_000);
+  if (world.chance.happens(0.5)) world.after(ms, () => activate(world));
+  else {
+    world.after(ms, () => world.stop(node));
+    world.after(ms + 300, () => node.up || world.start(node));
+  }
+};
+
+export function activate(world: World): void {
+  for (const name of CONTROLLERS) {
+    const node = world.node(name);
+    if (!node.up) continue;
+    const newest = newestKnown(node.member);
+    if (newest.parked && holds(newest, node.member.self)) return world.wish(node, { wish: 'activate', by: 'ops' });
+  }
+}
+
+const leave: Fault = (world) => {
+  const node = anyVoter(world);
+  world.wish(node, { wish: 'leave', onShutdown: world.chance.happens(0.5) ? 'handOver' : 'park', why: 'is shut down' });
+  world.after(400, () => world.stop(node));
+  world.after(world.chance.whole(600, 4_500), () => {
+    if (!node.up) world.start(node);
+    activate(world);
+  });
+};
+
+const swapWatch: Fault = (world) => {
+  const { watch, spares } = world.roster;
+  const voters = ['deck-1', 'deck-2'].map((name): Voter => ({ node: name, store: world.node(name).disk.register.store }));
+  world.roster.spares = spares.length === 0 ? voters.filter((one) => one.node !== watch?.node) : [];
+  if (world.chance.happens(0.3)) {
+    world.roster.watch = world.chance.pick(voters);
+    world.roster.spares = voters.filter((one) => one.node !== world.roster.watch?.node);
+  }
+  world.count('rosters changed');
+  world.tellRoster();
+};
+
+/** P25, S42: one controller of the two is replaced by the third. Only one that is in step keeps the data safe. */
+const replaceController: Fault = (world) => {
+  const node = world.acting()[0];
+  const { controllers } = world.roster;
+  if (!node || controllers.length !== 2 || !controllers.some((one) => one.node === node.name)) return;
+  const [keeps] = controllers.filter((one) => one.node === node.name);
+  const out = controllers.find((one) => one.node !== node.name)!;
+  const comes = CONTROLLERS.find((name) => name !== keeps!.node && name !== out.node)!;
+  const newcomer = world.node(comes);
+  world.roster.controllers = [keeps!, { node: comes, store: newcomer.disk.register.store }];
+  world.count('controllers replaced');
+  world.log(`${out.node} is replaced by ${comes}`);
+  if (!newcomer.up) world.start(newcomer);
+  world.tellRoster();
+};
+
+/** A person confirms a loss: of those not heard, rightly or wrongly. */
+export function claim(world: World, node: SimNode, right = false): void {
+  const { member } = node;
+  if (!node.up || world.now < node.frozenUntil) return;
+  const newest = newestKnown(member);
+  const gone = (voter: Voter): boolean => world.node(voter.node).disk.register.store !== voter.store;
+  const silent = votersOf(newest).filter((voter) => voter.node !== node.name && (right ? gone(voter) : !world.node(voter.node).up || world.chance.happens(0.5)));
+  if (silent.length === 0 && !right) return;
+  const made = {
+    id: `claim-${world.steps}`,
+    cluster: 'lab',
+    lost: [...new Set(silent.map((voter) => `${voter.node}#${voter.store}`))],
+    candidate: node.name,
+    incarnation: member.incarnation,
+    newest: newest.term,
+    evidence: evidenceOf(member),
+    by: 'ops',
+    statement: 'they are destroyed',
+    at: world.wallOf(node),
+    expiresAt: world.wallOf(node) + 600_000,
+  };
+  world.count('claims confirmed');
+  world.after(world.chance.whole(0, 200), () => world.wish(node, { wish: 'claim', claim: made }));
+}
+
+export function choose(world: World, node: SimNode): void {
+  const { member } = node;
+  const newest = newestKnown(member);
+  const lost = votersOf(newest).filter((voter) => voter.node !== node.name).map((voter) => `${voter.node}#${voter.store}`);
+  const base = { id: `choice-${world.steps}`, cluster: 'lab', lost, candidate: node.name, incarnation: member.incarnation, newest: newest.term };
+  const rest = { evidence: evidenceOf(member), by: 'ops', statement: 'this one is right', at: world.wallOf(node), expiresAt: world.wallOf(node) + 600_000 };
+  world.count('eras chosen');
+  world.wish(node, { wish: 'claim', claim: { ...base, ...rest, chosen: true } });
+}
+
+const claims: Fault = (world) => {
+  const candidates = CONTROLLERS.map((name) => world.node(name)).filter((node) => node.up && node.member.phase.phase !== 'leading');
+  if (candidates.length > 0) claim(world, world.chance.pick(candidates));
+};
+
+const workerCrash: Fault = (world) => {
+  const worker = world.workers.get(world.chance.pick(WORKERS))!;
+  if (!worker.up) return;
+  worker.up = false;
+  world.after(world.chance.whole(100, 2_000), () => world.restartWorker(worker));
+};
+
+const start: Fault = (world) => world.propose(`start t${world.steps} ${world.chance.pick(WORKERS)}`);
+
+type Mood = { name: string; faults: [number, Fault][] };
+const always: [number, Fault][] = [
+  [4, start],
+  [0.5, workerCrash],
+];
+export const moods: Mood[] = [
+  { name: 'crashes', faults: [...always, [6, crash], [1, crashAll], [2, freeze], [2, cut]] },
+  { name: 'network', faults: [...always, [6, cut], [2, weather], [2, freeze], [1, crash]] },
+  { name: 'mixed', faults: [...always, [3, crash], [2, freeze], [3, cut], [1, weather], [1, fullDisk], [1, hangingDisk], [1, switchOver], [0.5, leave]] },
+  { name: 'disks', faults: [...always, [2, crash], [1, cut], [2, fullDisk], [2, hangingDisk], [1.5, loseDisk], [2, takeImage], [2, restoreImage]] },
+  { name: 'seats', faults: [...always, [2, crash], [3, cut], [2, swapWatch], [1.5, replaceController], [0.7, leave], [1, switchOver], [0.5, loseDisk]] },
+  { name: 'people', faults: [...always, [1.5, crash], [1, cut], [2, switchOver], [1.5, park], [1.5, leave], [1, freeze]] },
+  { name: 'claims', faults: [...always, [3, crash], [3, cut], [2, freeze], [4, claims], [1, swapWatch]] },
+];
+
+export function trouble(world: World, mood: Mood, everyMs: number): void {
+  const sum = mood.faults.reduce((total, [weight]) => total + weight, 0);
+  let choice = world.chance.next() * sum;
+  for (const [weight, fault] of mood.faults) {
+    choice -= weight;
+    if (choice > 0) continue;
+    fault(world);
+    break;
+  }
+  world.after(everyMs * (0.2 + world.chance.next() * 1.6), () => world.now < world.faultsUntil && trouble(world, mood, everyMs));
+}
