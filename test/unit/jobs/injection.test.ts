@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Scope } from '../../../node-runtime/core/jobs/evaluate.ts';
 import { shellSlotsOf } from '../../../node-runtime/core/jobs/shell-text.ts';
 import { fillShell, fillText } from '../../../node-runtime/core/jobs/template.ts';
+import { spentMs } from '../../support/spent.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -193,9 +194,9 @@ describe('the shell scanner', () => {
     ];
     for (const piece of pieces) {
       const text = `\${{ a }}${piece.repeat(Math.ceil(250_000 / piece.length))}`;
-      const start = performance.now();
+      const start = spentMs();
       shellSlotsOf(text);
-      expect(performance.now() - start, piece).toBeLessThan(1_000);
+      expect(spentMs() - start, piece).toBeLessThan(1_000);
     }
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { JobFile } from '../../../node-runtime/contract/job-file.ts';
 import { bindParameters, fieldsOf } from '../../../node-runtime/core/jobs/parameters.ts';
 import { readPattern } from '../../../node-runtime/core/jobs/pattern.ts';
+import { spentMs } from '../../support/spent.ts';
 
 const job: JobFile = {
   parameters: {
@@ -176,9 +177,9 @@ describe('a pattern', () => {
   test('that takes an ordinary engine for ever is decided in time', () => {
     const evil = ['(a+)+b', '(a|a)*b', '(a*)*b', 'a*a*a*a*a*a*a*b', '(a|aa)+b', '(.*)*(.*)*b', '(a?){100}a{100}b'];
     for (const pattern of evil) {
-      const start = performance.now();
+      const start = spentMs();
       expect(matches(pattern, 'a'.repeat(32_768))).toBe(false);
-      expect(performance.now() - start, pattern).toBeLessThan(5_000);
+      expect(spentMs() - start, pattern).toBeLessThan(5_000);
     }
   });
 
