@@ -2,6 +2,7 @@
  * One folder of a sandbox as it is now: its entries page by page, kept live,
  * a search below it, and everything that can be done to files.
  */
+import { limits } from '../../node-runtime/contract/limits.ts';
 import type { Entry, FileVersion, RunSummary, TrashItem } from '../../node-runtime/contract/model.ts';
 import { call, type Failure, urlOf } from '../api.ts';
 import { folderOf, freeName, joinPath, nameOf } from '../flows/paths.ts';
@@ -10,7 +11,7 @@ import { toasts } from './toasts.svelte.ts';
 
 /** The first rows are to be there at once; what follows comes in larger pieces. */
 const firstEntries = 200;
-const pageEntries = 2_000;
+const pageEntries = limits.listPageMax;
 const soonMs = 200;
 
 class FolderState {

@@ -57,7 +57,7 @@ it('keeps the settings of this computer, and its theme in step with the shell', 
 
   await window.getByRole('radio', { name: 'Light' }).check();
   await expect.poll(async () => (await kept()).theme).toBe('light');
-  expect(await desktop.app.evaluate(({ nativeTheme }) => nativeTheme.themeSource)).toBe('light');
+  await expect.poll(() => desktop.app.evaluate(({ nativeTheme }) => nativeTheme.themeSource)).toBe('light');
   // The shell has the last word: what it keeps is what a fresh page shows.
   await window.evaluate(() => {
     localStorage.setItem('binnacle.theme', 'dark');
@@ -130,6 +130,10 @@ it('tells of the end of a run launched here when nobody looks, and is quiet when
 
   await launch();
   await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.hide());
+  // A double's page keeps the focus that a hidden window has lost.
+  await window.evaluate(() => {
+    document.hasFocus = () => false;
+  });
   await expect.poll(shown, { timeout: 15_000 }).toContainEqual({
     title: 'Soon over succeeded',
     body: expect.stringMatching(/^r-[a-z0-9]+, desk\/soon\.job\.yaml\.$/),

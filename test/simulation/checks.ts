@@ -6,7 +6,7 @@
  * its activation named, or of any when it said that none can be excluded.
  */
 import type { Charter, StoredEntry, Term } from '../../node-runtime/contract/facts.ts';
-import { holds, isQuorum, voterText, votersOf } from '../../node-runtime/core/cluster/charter.ts';
+import { holds, isQuorum, votersOf, voterText } from '../../node-runtime/core/cluster/charter.ts';
 import type { Loss } from '../../node-runtime/core/cluster/member-state.ts';
 import type { Body } from '../../node-runtime/core/cluster/messages.ts';
 import type { Register } from '../../node-runtime/core/cluster/register.ts';
@@ -60,12 +60,15 @@ export function newChecks(count: (what: string) => void) {
       if (other === charter || lineageOf(other) !== lineageOf(charter)) continue;
       const [older, newer] = compareTerms(other.term, charter.term) < 0 ? [other, charter] : [charter, other];
       if (!follows(newer, older)) {
-        fail('I1', `charters ${termText(older.term)} and ${termText(newer.term)} are both decided, neither follows the other`);
+        fail(
+          'I1',
+          `charters ${termText(older.term)} and ${termText(newer.term)} are both decided, neither follows the other`,
+        );
       }
     }
     const before = charter.follows && charters.get(termText(charter.follows));
-    const active = votersOf(charter).find((voter) => voter.node === charter.active);
-    if (before && !charter.claim && !(active && holds(before, active))) {
+    const inSet = before && votersOf(charter).some((voter) => voter.node === charter.active && holds(before, voter));
+    if (before && !charter.claim && !inSet) {
       fail('I3', `${charter.active} leads ${name} and was not in the write set of ${termText(before.term)}`);
     }
     if (charter.claim) {
@@ -125,7 +128,8 @@ export function newChecks(count: (what: string) => void) {
       // A copy from the active may end before the own journal did: the rest comes again. Only outside the write set.
       if (copied && !holds(register.accepted, register)) return count('journals copied anew');
       for (const entry of cut) {
-        if (known[entry.index - 1] === entry.chain) fail('I13', `committed entry ${entry.index} was cut at ${register.node}`);
+        if (known[entry.index - 1] === entry.chain)
+          fail('I13', `committed entry ${entry.index} was cut at ${register.node}`);
       }
     },
 
@@ -138,44 +142,66 @@ export function newChecks(count: (what: string) => void) {
       if (body.kind === 'promised') {
         if (!body.precheck) says(compareTerms(promised, body.term) >= 0, 'the promise');
         const { end } = body;
-        if (end && end.index > 0 && !body.precheck && compareTerms(promised, body.term) === 0 && compareTerms(accepted.term, body.term) < 0) {
+        if (
+          end &&
+          end.index > 0 &&
+          !body.precheck &&
+          compareTerms(promised, body.term) === 0 &&
+          compareTerms(accepted.term, body.term) < 0
+        ) {
           says(disk.entries[end.index - 1]?.chain === end.chain, 'the end of its journal');
         }
       }
       if (body.kind === 'ask' && !body.precheck) says(compareTerms(promised, body.term) >= 0, 'its own promise');
-      if (body.kind === 'accepted') says(compareTerms(promised, body.term) >= 0 && compareTerms(accepted.term, body.term) >= 0, 'the charter');
-      if (body.kind === 'confirm' && compareTerms(promised, body.charter.term) === 0) says(disk.entries.length >= body.index, 'the position');
+      if (body.kind === 'accepted')
+        says(compareTerms(promised, body.term) >= 0 && compareTerms(accepted.term, body.term) >= 0, 'the charter');
+      if (body.kind === 'confirm' && compareTerms(promised, body.charter.term) === 0)
+        says(disk.entries.length >= body.index, 'the position');
       if (body.kind === 'appended' || body.kind === 'confirmed') {
         says(compareTerms(promised, body.term) >= 0, 'the promise');
-        if (body.kind === 'appended' && compareTerms(promised, body.term) === 0) says(disk.entries.length >= body.index, 'the entry');
+        if (body.kind === 'appended' && compareTerms(promised, body.term) === 0)
+          says(disk.entries.length >= body.index, 'the entry');
         const name = `${termText(body.term)}|${node}#${store}`;
         confirmations.set(name, Math.max(confirmations.get(name) ?? 0, body.index));
-        if (body.kind === 'appended') confirmations.set(`disk|${name}`, Math.max(confirmations.get(`disk|${name}`) ?? 0, body.index));
+        if (body.kind === 'appended')
+          confirmations.set(`disk|${name}`, Math.max(confirmations.get(`disk|${name}`) ?? 0, body.index));
       }
     },
 
     /** I2, I6: the journal of a new active holds every committed entry; a claim may name exceptions. */
     activated(node: string, disk: Disk, charter: Charter, loss: Loss | null): void {
       const name = termText(charter.term);
-      if (charter.term.node !== node || activations.has(name)) fail('I2', `${node} activates ${name}, which is not free`);
+      if (charter.term.node !== node || activations.has(name))
+        fail('I2', `${node} activates ${name}, which is not free`);
       if (!decided.has(name)) fail('P9', `${name} is activated and not decided`);
-      const before = charter.follows && charters.get(termText(charter.follows));
+      let before = charter.follows && charters.get(termText(charter.follows));
+      // A claim's charter may have been accepted by some and never have begun its era.
+      while (before && !committed.has(lineageOf(before)))
+        before = before.follows && charters.get(termText(before.follows));
       const from = before ? lineageOf(before) : '';
       const own = lineageOf(charter);
       const parent = list(from);
       const chains = disk.entries.map((entry) => entry.chain);
       const kept = parent.filter((chain, place) => chains[place] === chain);
       const missing = parent.length - kept.length;
-      if (missing > 0) {
+      // A late activation of an older term can commit nothing, so it need not hold what newer ones committed.
+      const late = [...activations.values()].some(
+        (one) => lineageOf(one.charter) === own && compareTerms(one.charter.term, charter.term) > 0,
+      );
+      if (missing > 0 && !late) {
         if (!charter.claim || !loss) fail('I6', `${node} activates ${name} without committed entry ${kept.length + 1}`);
         parent.slice(kept.length).forEach((chain, place) => {
           const index = kept.length + place + 1;
-          if (!excuses(loss!, index)) fail('I6', `the claim of ${name} does not name committed entry ${index}, which ${node} lacks`);
+          if (!excuses(loss!, index))
+            fail(
+              'I6',
+              `the claim of ${name} (${JSON.stringify(loss)}) does not name committed entry ${index}, which ${node} lacks`,
+            );
           lost.set(own, (lost.get(own) ?? new Set()).add(chain));
         });
         count('committed entries a claim gave up');
       }
-      if (charter.claim || !committed.has(own)) committed.set(own, kept);
+      if ((charter.claim && !late) || !committed.has(own)) committed.set(own, kept);
       activations.set(name, { charter, chains, loss });
       count('activations');
     },
@@ -189,15 +215,21 @@ export function newChecks(count: (what: string) => void) {
       const self = `${node}#${store}`;
       for (const writer of charter.writeSet) {
         if (writer === self || writer === node) continue;
-        if ((confirmations.get(`disk|${name}|${writer}`) ?? 0) < to) fail('I5', `${to} is committed in ${name} and not on ${writer}`);
+        if ((confirmations.get(`disk|${name}|${writer}`) ?? 0) < to)
+          fail('I5', `${to} is committed in ${name} and not on ${writer}`);
       }
-      const got = new Set(votersOf(charter).map(voterText).filter((text) => text === self || (confirmations.get(`${name}|${text}`) ?? 0) >= to));
+      const got = new Set(
+        votersOf(charter)
+          .map(voterText)
+          .filter((text) => text === self || (confirmations.get(`${name}|${text}`) ?? 0) >= to),
+      );
       if (!isQuorum(charter, got)) fail('I5', `${to} is committed in ${name} without a quorum`);
       for (let index = Math.min(from, known.length + 1); index <= to; index++) {
         const chain = disk.entries[index - 1]!.chain;
         const there = known[index - 1];
         if (there === chain) continue;
-        if (there !== undefined && !gaveUp(charter, index)) fail('I7', `${name} commits entry ${index}, where another is committed`);
+        if (there !== undefined && !gaveUp(charter, index))
+          fail('I7', `${name} commits entry ${index}, where another is committed`);
         for (const { charter: newer, chains, loss } of activations.values()) {
           if (lineageOf(newer) !== own || compareTerms(newer.term, charter.term) <= 0) continue;
           if (chains[index - 1] !== chain && !excusesLate(newer, charter, index, loss)) {
@@ -226,7 +258,11 @@ export function newChecks(count: (what: string) => void) {
   /** An older active, alive after all, may still learn that something was committed before the claim. */
   function gaveUp(charter: Charter, index: number): boolean {
     return [...activations.values()].some(
-      ({ charter: newer, loss }) => loss !== null && lineageOf(newer) === lineageOf(charter) && compareTerms(newer.term, charter.term) > 0 && excuses(loss, index),
+      ({ charter: newer, loss }) =>
+        loss !== null &&
+        lineageOf(newer) === lineageOf(charter) &&
+        compareTerms(newer.term, charter.term) > 0 &&
+        excuses(loss, index),
     );
   }
   function excusesLate(newer: Charter, older: Charter, index: number, own: Loss | null): boolean {

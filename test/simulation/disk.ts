@@ -59,7 +59,8 @@ export function carryOut(disk: Disk, effect: SaveEffect, fetched: Fetched, part?
       return { cut };
     }
     case 'installSnapshot': {
-      if (fetched?.at.chain !== effect.at.chain) throw new Error('simulation: a snapshot is installed that was not fetched');
+      if (fetched?.at.chain !== effect.at.chain)
+        throw new Error('simulation: a snapshot is installed that was not fetched');
       const old = disk.entries;
       const cut = old.filter((entry, place) => fetched.entries[place]?.chain !== entry.chain);
       disk.quarantine.push(...old.slice(effect.keep));

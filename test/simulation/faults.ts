@@ -5,16 +5,17 @@
  * faults it prefers, so that rare meetings of two of them become likely.
  */
 import type { Voter } from '../../node-runtime/contract/facts.ts';
+import { holds, votersOf } from '../../node-runtime/core/cluster/charter.ts';
 import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
 import { evidenceOf } from '../../node-runtime/core/cluster/loss.ts';
-import { holds, votersOf } from '../../node-runtime/core/cluster/charter.ts';
 import { emptyRegister } from '../../node-runtime/core/cluster/register.ts';
 import { emptyDisk } from './disk.ts';
-import { CONTROLLERS, type SimNode, type World, WORKERS } from './world.ts';
+import { CONTROLLERS, type SimNode, WORKERS, type World } from './world.ts';
 
 type Fault = (world: World) => void;
 
-const anyNode = (world: World): SimNode => world.node(world.chance.pick(['ctl-a', 'ctl-a', 'ctl-b', 'ctl-b', 'deck-1', 'deck-1', 'deck-2', 'ctl-c']));
+const anyNode = (world: World): SimNode =>
+  world.node(world.chance.pick(['ctl-a', 'ctl-a', 'ctl-b', 'ctl-b', 'deck-1', 'deck-1', 'deck-2', 'ctl-c']));
 const anyVoter = (world: World): SimNode => world.node(world.chance.pick(['ctl-a', 'ctl-b', 'deck-1']));
 
 const crash: Fault = (world) => {
@@ -55,7 +56,9 @@ const cut: Fault = (world) => {
   const others = world.chance.happens(0.5) ? names : [world.chance.pick(names.slice(0, 3))];
   if (others[0] === from) return;
   const way = world.chance.whole(0, 2);
-  const cuts = others.filter((to) => to !== from).flatMap((to) => [...(way < 2 ? [`${from}>${to}`] : []), ...(way > 0 ? [`${to}>${from}`] : [])]);
+  const cuts = others
+    .filter((to) => to !== from)
+    .flatMap((to) => [...(way < 2 ? [`${from}>${to}`] : []), ...(way > 0 ? [`${to}>${from}`] : [])]);
   world.count(way === 1 ? 'cuts both ways' : 'cuts one way');
   world.log(`cut ${cuts.join(' ')}`);
   for (const one of cuts) world.blocked.add(one);
@@ -110,7 +113,9 @@ const takeImage: Fault = (world) => {
 
 /** Only when the others are there and have heard of the newer folder: the hole that P34 names is not entered. */
 const restoreImage: Fault = (world) => {
-  const node = [...world.nodes.values()].find((one) => one.image !== null && one.image.register.store === one.disk.register.store);
+  const node = [...world.nodes.values()].find(
+    (one) => one.image !== null && one.image.register.store === one.disk.register.store,
+  );
   const image = node?.image;
   const lone = image && image.register.accepted.voters.flat().length < 3; // such a folder asks nobody before it leads
   if (!node?.up || !image || lone || world.network.loss > 0 || world.blocked.size > 0) return;
@@ -129,7 +134,9 @@ const restoreImage: Fault = (world) => {
   world.start(node);
 };
 
-const switchOver: Fault = (world) => world.acting().forEach((node) => world.wish(node, { wish: 'switchOver' }));
+const switchOver: Fault = (world) => {
+  for (const node of world.acting()) world.wish(node, { wish: 'switchOver' });
+};
 
 const park: Fault = (world) => {
   const node = world.acting()[0];
@@ -164,7 +171,9 @@ const leave: Fault = (world) => {
 
 const swapWatch: Fault = (world) => {
   const { watch, spares } = world.roster;
-  const voters = ['deck-1', 'deck-2'].map((name): Voter => ({ node: name, store: world.node(name).disk.register.store }));
+  const voters = ['deck-1', 'deck-2'].map(
+    (name): Voter => ({ node: name, store: world.node(name).disk.register.store }),
+  );
   world.roster.spares = spares.length === 0 ? voters.filter((one) => one.node !== watch?.node) : [];
   if (world.chance.happens(0.3)) {
     world.roster.watch = world.chance.pick(voters);
@@ -196,7 +205,10 @@ export function claim(world: World, node: SimNode, right = false): void {
   if (!node.up || world.now < node.frozenUntil) return;
   const newest = newestKnown(member);
   const gone = (voter: Voter): boolean => world.node(voter.node).disk.register.store !== voter.store;
-  const silent = votersOf(newest).filter((voter) => voter.node !== node.name && (right ? gone(voter) : !world.node(voter.node).up || world.chance.happens(0.5)));
+  const own = (voter: Voter): boolean => voter.node === node.name && voter.store === node.disk.register.store;
+  const silent = votersOf(newest).filter(
+    (voter) => !own(voter) && (right ? gone(voter) : !world.node(voter.node).up || world.chance.happens(0.5)),
+  );
   if (silent.length === 0 && !right) return;
   const made = {
     id: `claim-${world.steps}`,
@@ -218,15 +230,32 @@ export function claim(world: World, node: SimNode, right = false): void {
 export function choose(world: World, node: SimNode): void {
   const { member } = node;
   const newest = newestKnown(member);
-  const lost = votersOf(newest).filter((voter) => voter.node !== node.name).map((voter) => `${voter.node}#${voter.store}`);
-  const base = { id: `choice-${world.steps}`, cluster: 'lab', lost, candidate: node.name, incarnation: member.incarnation, newest: newest.term };
-  const rest = { evidence: evidenceOf(member), by: 'ops', statement: 'this one is right', at: world.wallOf(node), expiresAt: world.wallOf(node) + 600_000 };
+  const lost = votersOf(newest)
+    .filter((voter) => voter.store !== node.disk.register.store)
+    .map((voter) => `${voter.node}#${voter.store}`);
+  const base = {
+    id: `choice-${world.steps}`,
+    cluster: 'lab',
+    lost,
+    candidate: node.name,
+    incarnation: member.incarnation,
+    newest: newest.term,
+  };
+  const rest = {
+    evidence: evidenceOf(member),
+    by: 'ops',
+    statement: 'this one is right',
+    at: world.wallOf(node),
+    expiresAt: world.wallOf(node) + 600_000,
+  };
   world.count('eras chosen');
   world.wish(node, { wish: 'claim', claim: { ...base, ...rest, chosen: true } });
 }
 
 const claims: Fault = (world) => {
-  const candidates = CONTROLLERS.map((name) => world.node(name)).filter((node) => node.up && node.member.phase.phase !== 'leading');
+  const candidates = CONTROLLERS.map((name) => world.node(name)).filter(
+    (node) => node.up && node.member.phase.phase !== 'leading',
+  );
   if (candidates.length > 0) claim(world, world.chance.pick(candidates));
 };
 
@@ -247,10 +276,50 @@ const always: [number, Fault][] = [
 export const moods: Mood[] = [
   { name: 'crashes', faults: [...always, [6, crash], [1, crashAll], [2, freeze], [2, cut]] },
   { name: 'network', faults: [...always, [6, cut], [2, weather], [2, freeze], [1, crash]] },
-  { name: 'mixed', faults: [...always, [3, crash], [2, freeze], [3, cut], [1, weather], [1, fullDisk], [1, hangingDisk], [1, switchOver], [0.5, leave]] },
-  { name: 'disks', faults: [...always, [2, crash], [1, cut], [2, fullDisk], [2, hangingDisk], [1.5, loseDisk], [2, takeImage], [2, restoreImage]] },
-  { name: 'seats', faults: [...always, [2, crash], [3, cut], [2, swapWatch], [1.5, replaceController], [0.7, leave], [1, switchOver], [0.5, loseDisk]] },
-  { name: 'people', faults: [...always, [1.5, crash], [1, cut], [2, switchOver], [1.5, park], [1.5, leave], [1, freeze]] },
+  {
+    name: 'mixed',
+    faults: [
+      ...always,
+      [3, crash],
+      [2, freeze],
+      [3, cut],
+      [1, weather],
+      [1, fullDisk],
+      [1, hangingDisk],
+      [1, switchOver],
+      [0.5, leave],
+    ],
+  },
+  {
+    name: 'disks',
+    faults: [
+      ...always,
+      [2, crash],
+      [1, cut],
+      [2, fullDisk],
+      [2, hangingDisk],
+      [1.5, loseDisk],
+      [2, takeImage],
+      [2, restoreImage],
+    ],
+  },
+  {
+    name: 'seats',
+    faults: [
+      ...always,
+      [2, crash],
+      [3, cut],
+      [2, swapWatch],
+      [1.5, replaceController],
+      [0.7, leave],
+      [1, switchOver],
+      [0.5, loseDisk],
+    ],
+  },
+  {
+    name: 'people',
+    faults: [...always, [1.5, crash], [1, cut], [2, switchOver], [1.5, park], [1.5, leave], [1, freeze]],
+  },
   { name: 'claims', faults: [...always, [3, crash], [3, cut], [2, freeze], [4, claims], [1, swapWatch]] },
 ];
 
@@ -263,5 +332,8 @@ export function trouble(world: World, mood: Mood, everyMs: number): void {
     fault(world);
     break;
   }
-  world.after(everyMs * (0.2 + world.chance.next() * 1.6), () => world.now < world.faultsUntil && trouble(world, mood, everyMs));
+  world.after(
+    everyMs * (0.2 + world.chance.next() * 1.6),
+    () => world.now < world.faultsUntil && trouble(world, mood, everyMs),
+  );
 }

@@ -8,19 +8,39 @@
  */
 import { compareLineages, isPaired, lastSet } from '../../node-runtime/core/cluster/charter.ts';
 import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
+import { quorumHears } from '../../node-runtime/core/cluster/leading.ts';
 import { Violation } from './checks.ts';
 import { activate, choose, claim, moods, trouble } from './faults.ts';
 import { CONTROLLERS, type Mutation, newWorld, type SimNode, type World } from './world.ts';
 
-export type RunOptions = { seed: number; steps: number; log?: (line: string) => void; mutation?: Mutation | undefined; mood?: string | undefined };
-export type RunResult = { seed: number; mood: string; steps: number; counts: Map<string, number>; violation: string | null; peaceMs: number };
+export type RunOptions = {
+  seed: number;
+  steps: number;
+  log?: (line: string) => void;
+  mutation?: Mutation | undefined;
+  mood?: string | undefined;
+};
+export type RunResult = {
+  seed: number;
+  mood: string;
+  steps: number;
+  counts: Map<string, number>;
+  violation: string | null;
+  peaceMs: number;
+};
 
 const TROUBLE_MS = 40_000;
 const PEACE_MS = 40_000;
 
 export function runSeed(options: RunOptions): RunResult {
   const { seed, steps } = options;
-  const world = newWorld({ seed, preformed: seed % 3 !== 0, small: seed % 4 !== 0, log: options.log ?? null, mutation: options.mutation });
+  const world = newWorld({
+    seed,
+    preformed: seed % 3 !== 0,
+    small: seed % 4 !== 0,
+    log: options.log ?? null,
+    mutation: options.mutation,
+  });
   const mood = moods.find((one) => one.name === options.mood) ?? moods[seed % moods.length]!;
   const result = { seed, mood: mood.name, counts: world.counts };
   let violation: string | null = null;
@@ -39,7 +59,8 @@ export function runSeed(options: RunOptions): RunResult {
     peaceMs = makePeace(world);
     checkEnd(world);
   } catch (error) {
-    if (!(error instanceof Violation) && !(error instanceof Error && /^broken promise/.test(error.message))) throw error;
+    if (!(error instanceof Violation) && !(error instanceof Error && /^broken promise/.test(error.message)))
+      throw error;
     violation = error.message;
     world.log(`VIOLATION ${error.message}`);
   }
@@ -74,7 +95,9 @@ function help(world: World, times: number): void {
   const controllers = CONTROLLERS.map((name) => world.node(name)).filter((node) => node.up);
   const divided = controllers.find((node) => node.member.conflict);
   if (divided) return choose(world, divided);
-  if (world.acting().length > 0) return;
+  const confirms = ({ member }: SimNode): boolean =>
+    member.phase.phase === 'leading' && quorumHears(member, member.phase);
+  if (world.acting().some(confirms)) return;
   activate(world);
   const candidates = controllers.filter((node) => world.roster.controllers.some((one) => one.node === node.name));
   const best = candidates.sort((a, b) => b.disk.entries.length - a.disk.entries.length)[times % candidates.length];
@@ -84,7 +107,9 @@ function help(world: World, times: number): void {
 /** The actives of the newest era; an older one must have yielded. */
 function leaders(world: World): SimNode[] {
   const acting = world.acting();
-  return acting.filter((node) => !acting.some((other) => compareLineages(newestKnown(node.member), newestKnown(other.member)) === 'newer'));
+  return acting.filter(
+    (node) => !acting.some((other) => compareLineages(newestKnown(node.member), newestKnown(other.member)) === 'newer'),
+  );
 }
 
 function isSettled(world: World): boolean {
@@ -96,9 +121,13 @@ function isSettled(world: World): boolean {
 function checkEnd(world: World): void {
   const [leader] = leaders(world);
   if (!leader || !isSettled(world)) {
-    const notes = [...world.nodes.values()].map((node) => `${node.name}: ${node.up ? (node.notes.at(-1) ?? '') : 'down'}`).join('; ');
+    const notes = [...world.nodes.values()]
+      .map((node) => `${node.name}: ${node.up ? (node.notes.at(-1) ?? '') : 'down'}`)
+      .join('; ');
     const charter = leader && world.leaderOf(leader);
-    const state = charter ? `${leader.name} active, write set ${charter.writeSet.length}, voters ${charter.voters.map((set) => set.length).join('+')}` : 'nobody active';
+    const state = charter
+      ? `${leader.name} active, write set ${charter.writeSet.length}, voters ${charter.voters.map((set) => set.length).join('+')}`
+      : 'nobody active';
     throw new Violation(`L4: not whole after the faults ended: ${state}. ${notes}`);
   }
   world.run(world.now + 1_000);

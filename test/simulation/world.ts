@@ -8,7 +8,14 @@
  */
 import type { Charter, StoredEntry, Term, Voter } from '../../node-runtime/contract/facts.ts';
 import { foundingCharter, noCharter, votersOf } from '../../node-runtime/core/cluster/charter.ts';
-import { type Fence, type FenceEvent, fenceStep, freshFence, type Worker, wakeWorker } from '../../node-runtime/core/cluster/fence.ts';
+import {
+  type Fence,
+  type FenceEvent,
+  fenceStep,
+  freshFence,
+  type Worker,
+  wakeWorker,
+} from '../../node-runtime/core/cluster/fence.ts';
 import { isTaking } from '../../node-runtime/core/cluster/leading.ts';
 import { memberStep, wakeMember } from '../../node-runtime/core/cluster/member.ts';
 import type { Effect, Event, Member, Roster, Wish } from '../../node-runtime/core/cluster/member-state.ts';
@@ -41,7 +48,7 @@ export type SimNode = {
   flushing: boolean;
 };
 
-export type SimWorker = { name: string; worker: Worker; saved: Fence; pending: Fence[]; up: boolean };
+export type SimWorker = { name: string; worker: Worker; saved: Fence; obeyed: Term | null; up: boolean };
 
 /** What a mutant may touch: the real core from outside. */
 export type Mutation = {
@@ -55,7 +62,13 @@ export type Mutation = {
   fence?(worker: SimWorker, event: FenceEvent): FenceEvent;
 };
 
-export type Options = { seed: number; preformed: boolean; small: boolean; log: ((line: string) => void) | null; mutation?: Mutation | undefined };
+export type Options = {
+  seed: number;
+  preformed: boolean;
+  small: boolean;
+  log: ((line: string) => void) | null;
+  mutation?: Mutation | undefined;
+};
 
 /** Quick and good enough to tell journals apart; the real one is sha-256. */
 export function simChain(previous: string, term: Term, index: number, text: string): string {
@@ -150,7 +163,9 @@ export function newWorld(options: Options) {
       case 'send':
         return send(node, effect.to, effect.message);
       case 'becameActive':
-        log(`${node.name} is active in ${termText(effect.charter.term)}: ${effect.charter.reason}; write set ${effect.charter.writeSet.map((one) => one.split('#')[0]).join('+')}, voters ${effect.charter.voters.map((set) => set.map((one) => one.node).join('+')).join(' and ')}`);
+        log(
+          `${node.name} is active in ${termText(effect.charter.term)}: ${effect.charter.reason}; write set ${effect.charter.writeSet.map((one) => one.split('#')[0]).join('+')}, voters ${effect.charter.voters.map((set) => set.map((one) => one.node).join('+')).join(' and ')}`,
+        );
         checks.activated(node.name, node.disk, effect.charter, effect.loss);
         if (effect.loss && options.log) log(`${node.name} may lack: ${JSON.stringify(effect.loss)}`);
         return;
@@ -183,7 +198,13 @@ export function newWorld(options: Options) {
           const gone = effect.from <= node.disk.dropped;
           const entries = gone ? [] : node.disk.entries.slice(effect.from - 1, effect.from - 1 + effect.count);
           count('entries read from disk');
-          step(node, { event: 'entriesRead', now: monotonic(node), to: effect.to, previous: previous ?? start, entries });
+          step(node, {
+            event: 'entriesRead',
+            now: monotonic(node),
+            to: effect.to,
+            previous: previous ?? start,
+            entries,
+          });
         });
       case 'fetchSnapshot':
         return fetchSnapshot(node, effect.from, effect.at.index, effect.at.chain);
@@ -201,7 +222,8 @@ export function newWorld(options: Options) {
 
   function save(node: SimNode, effect: SaveEffect): void {
     node.disk.pending.push(effect);
-    if (mutation?.lies?.(node, effect)) at(node, 0, () => step(node, { event: 'saved', now: monotonic(node), save: effect.save }));
+    if (mutation?.lies?.(node, effect))
+      at(node, 0, () => step(node, { event: 'saved', now: monotonic(node), save: effect.save }));
     flush(node);
   }
 
@@ -265,7 +287,11 @@ export function newWorld(options: Options) {
   function renewStore(node: SimNode): void {
     count('old images found out');
     log(`${node.name} takes a new store`);
-    replaceStore(node, { ...node.disk, register: emptyRegister('lab', { node: node.name, store: newStore() }), pending: [] });
+    replaceStore(node, {
+      ...node.disk,
+      register: emptyRegister('lab', { node: node.name, store: newStore() }),
+      pending: [],
+    });
     start_(node);
   }
 
@@ -330,8 +356,26 @@ export function newWorld(options: Options) {
 
   function addNode(name: string, keepsJournal: boolean, disk: Disk): SimNode {
     const clock = { base: chance.whole(0, 100_000), rate: 0.95 + chance.next() * 0.1 };
-    const bare = { name, keepsJournal, up: false, frozenUntil: 0, frozen: [], disk, image: null, life: 0, clock, fetched: null };
-    const node = { ...bare, acks: [], notes: [], lastNote: '', diskMs: 1 + chance.next() * 4, flushing: false } as unknown as SimNode;
+    const bare = {
+      name,
+      keepsJournal,
+      up: false,
+      frozenUntil: 0,
+      frozen: [],
+      disk,
+      image: null,
+      life: 0,
+      clock,
+      fetched: null,
+    };
+    const node = {
+      ...bare,
+      acks: [],
+      notes: [],
+      lastNote: '',
+      diskMs: 1 + chance.next() * 4,
+      flushing: false,
+    } as unknown as SimNode;
     nodes.set(name, node);
     return node;
   }
@@ -389,7 +433,13 @@ export function newWorld(options: Options) {
 
   function atWorker(worker: SimWorker, given: FenceEvent): void {
     const event = mutation?.fence ? mutation.fence(worker, given) : given;
-    for (const effect of fenceStep(worker.worker, event)) {
+    const effects = fenceStep(worker.worker, event);
+    if (given.event !== 'saved' && effects.every((effect) => effect.effect !== 'refuse')) {
+      const lower = worker.obeyed !== null && compare(given.term, worker.obeyed) < 0;
+      if (lower) checks.fail('I10', `${worker.name} obeys ${termText(given.term)} after ${termText(worker.obeyed!)}`);
+      worker.obeyed = given.term;
+    }
+    for (const effect of effects) {
       if (effect.effect === 'saveFence') {
         const saved = structuredClone(effect.fence);
         after(2, () => {
@@ -397,24 +447,29 @@ export function newWorld(options: Options) {
           worker.saved = saved;
           atWorker(worker, { event: 'saved' });
         });
-      } else if (effect.effect === 'start') {
-        const fence = worker.saved.term;
-        if (given.event !== 'saved' && 'term' in given && compare(given.term, fence) < 0) checks.fail('I10', `${worker.name} starts below its fence`);
-        checks.startedOnce(effect.attempt);
-      } else if (effect.effect === 'refuse') count('starts refused by a fence');
+      } else if (effect.effect === 'start') checks.startedOnce(effect.attempt);
+      else if (effect.effect === 'refuse') count('starts refused by a fence');
     }
   }
   const compare = (a: Term, b: Term): number => a.era - b.era || a.number - b.number;
 
   function greetWorkers(node: SimNode, charter: Charter): void {
     const lineage = charter.lineage?.claim ?? null;
-    for (const name of workers.keys()) toWorker(node, name, { event: 'greeted', cluster: 'lab', term: charter.term, lineage });
-    for (const entry of node.disk.entries.slice(0, node.member.committed)) if (entry.text.startsWith('start ')) orderStart(node, charter, entry.text);
+    for (const name of workers.keys())
+      toWorker(node, name, { event: 'greeted', cluster: 'lab', term: charter.term, lineage });
+    for (const entry of node.disk.entries.slice(0, node.member.committed))
+      if (entry.text.startsWith('start ')) orderStart(node, charter, entry.text);
   }
 
   function orderStart(node: SimNode, charter: Charter, text: string): void {
     const [, attempt = '', worker = ''] = text.split(' ');
-    toWorker(node, worker, { event: 'startAsked', cluster: 'lab', term: charter.term, lineage: charter.lineage?.claim ?? null, attempt });
+    toWorker(node, worker, {
+      event: 'startAsked',
+      cluster: 'lab',
+      term: charter.term,
+      lineage: charter.lineage?.claim ?? null,
+      attempt,
+    });
   }
 
   // -------------------------------------------------------------- people
@@ -438,7 +493,8 @@ export function newWorld(options: Options) {
     const voters = [...CONTROLLERS.slice(0, 2), WATCHES[0]!].map((node) => ({ node, store: newStore() }));
     const [a, b, w] = voters as [Voter, Voter, Voter];
     let charter = foundingCharter(a, 0);
-    if (options.preformed) charter = { ...charter, writeSet: [a, b].map((one) => `${one.node}#${one.store}`), voters: [voters] };
+    if (options.preformed)
+      charter = { ...charter, writeSet: [a, b].map((one) => `${one.node}#${one.store}`), voters: [voters] };
     const registerOf = (voter: Voter) =>
       options.preformed || voter === a ? foundingRegister('lab', voter, charter) : emptyRegister('lab', voter);
     roster.controllers = [a, b];
@@ -450,7 +506,7 @@ export function newWorld(options: Options) {
     addNode(third.node, true, emptyDisk(emptyRegister('lab', third)));
     for (const name of WORKERS) {
       const fence = freshFence('lab');
-      workers.set(name, { name, worker: wakeWorker(fence), saved: structuredClone(fence), pending: [], up: true });
+      workers.set(name, { name, worker: wakeWorker(fence), saved: structuredClone(fence), obeyed: null, up: true });
     }
     for (const node of nodes.values()) {
       checks.registerSaved(node.disk.register);
@@ -470,6 +526,7 @@ export function newWorld(options: Options) {
 
   function restartWorker(worker: SimWorker): void {
     worker.worker = wakeWorker(structuredClone(worker.saved));
+    worker.obeyed = worker.saved.term;
     worker.up = true;
     for (const node of nodes.values()) {
       const { phase } = node.member ?? {};
@@ -518,7 +575,8 @@ export function newWorld(options: Options) {
     node: (name: string): SimNode => nodes.get(name) ?? checks.fail('simulation', `no node ${name}`),
     acting: (): SimNode[] =>
       [...nodes.values()].filter(({ up, member }) => up && member.phase.phase === 'leading' && member.phase.acting),
-    leaderOf: (node: SimNode): Charter | null => (node.member.phase.phase === 'leading' ? node.member.phase.charter : null),
+    leaderOf: (node: SimNode): Charter | null =>
+      node.member.phase.phase === 'leading' ? node.member.phase.charter : null,
     thaw(node: SimNode): void {
       node.frozenUntil = 0;
       for (const run of node.frozen.splice(0)) run();

@@ -36,11 +36,10 @@ export function sayKind(entry: Entry): string {
 export const isWrong = (entry: Entry): boolean => entry.job?.ok === false;
 export const canLaunch = (entry: Entry): boolean => entry.job?.ok === true;
 
-export const sayPlace = (sandbox: Sandbox): string =>
-  sandbox.kind === 'local' && sandbox.node ? `local · ${sandbox.node}` : sandbox.kind;
-export function sayMeaning(sandbox: Sandbox, solo: boolean): string {
+/** `node` is the name of the node where a local sandbox lies. */
+export function sayMeaning(sandbox: Sandbox, solo: boolean, node: string | undefined): string {
   if (sandbox.kind === 'local')
-    return `Its files lie on ${sandbox.node ?? 'one node'} only${sandbox.directory ? `, in ${sandbox.directory}` : ''}. When that node is away, they are away too.`;
+    return `Its files lie on ${node ?? 'one node'} only${sandbox.directory ? `, in ${sandbox.directory}` : ''}. When that node is away, they are away too.`;
   if (sandbox.kind === 'partitioned') return 'Each part lies on one node; the console shows one tree.';
   return solo
     ? 'A shared sandbox is kept by the cluster, every version of every file. With one controller there is one copy.'
