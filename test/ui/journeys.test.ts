@@ -35,6 +35,10 @@ describe('who looks after job files', () => {
     await page.keyboard.press('Enter');
     const problems = page.getByRole('group', { name: '1 mistake' });
     await problems.getByRole('button').click();
+    // A person types when they see the cursor; the editor may still have been loading at the click.
+    await poll(() => page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.className ?? '')).toContain(
+      'cm-content',
+    );
     // The cursor stands at line 14, column 13: the wrong word is replaced.
     for (let i = 0; i < 5; i++) await page.keyboard.press('Delete');
     await page.keyboard.type('split');
