@@ -47,7 +47,9 @@ function table(): number {
     const found = find(name);
     if (!found) missed++;
     const by = found ? (found.result.violation ?? '').slice(0, 90) : '**never**';
-    say(`| ${mutants[name]!().rule} | ${name} | ${by} | ${found ? found.seed - first + 1 : count} | ${found?.steps ?? ''} |`);
+    say(
+      `| ${mutants[name]!().rule} | ${name} | ${by} | ${found ? found.seed - first + 1 : count} | ${found?.steps ?? ''} |`,
+    );
   }
   return missed === 0 ? 0 : 1;
 }
@@ -65,11 +67,15 @@ function plain(): number {
     for (const [what, times] of result.counts) totals.set(what, (totals.get(what) ?? 0) + times);
     if (!result.violation) continue;
     say(`seed ${seed} (${result.mood}), step ${result.steps}: ${result.violation}`);
-    say(`play it again: node build/simulate.ts --seed ${seed} --steps ${steps}${values.mood ? ` --mood ${values.mood}` : ''}`);
+    say(
+      `play it again: node build/simulate.ts --seed ${seed} --steps ${steps}${values.mood ? ` --mood ${values.mood}` : ''}`,
+    );
     return 1;
   }
   for (const [what, times] of [...totals].sort()) say(`${String(times).padStart(10)}  ${what}`);
-  say(`${count} seeds, ${done} steps, ${((performance.now() - begun) / 1000).toFixed(1)} s; whole again after at most ${slowest} ms of peace`);
+  say(
+    `${count} seeds, ${done} steps, ${((performance.now() - begun) / 1000).toFixed(1)} s; whole again after at most ${slowest} ms of peace`,
+  );
   const never = count >= 300 && !values.mood ? rareSituations.filter((what) => !totals.get(what)) : [];
   for (const what of never) say(`never happened: ${what}`);
   return never.length === 0 ? 0 : 1;
@@ -78,7 +84,11 @@ function plain(): number {
 if (values.mutants) process.exit(table());
 if (values.mutant) {
   const found = find(values.mutant);
-  say(found ? `${values.mutant}: seed ${found.seed}, ${found.steps} steps: ${found.result.violation}` : `${values.mutant}: not found`);
+  say(
+    found
+      ? `${values.mutant}: seed ${found.seed}, ${found.steps} steps: ${found.result.violation}`
+      : `${values.mutant}: not found`,
+  );
   process.exit(found ? 0 : 1);
 }
 process.exit(plain());

@@ -91,6 +91,11 @@ export const errors = {
     title: 'The journal of this node is damaged',
     next: 'Do not delete anything. Run: binnacle doctor.',
   },
+  folder_in_use: {
+    status: 503,
+    title: 'Another node uses this data folder',
+    next: 'If it has just been started, wait a moment; else stop it first, or name another folder with --data.',
+  },
   // sandboxes
   sandbox_unknown: { status: 404, title: 'There is no such sandbox', next: 'Look at the list of sandboxes.' },
   sandbox_exists: { status: 409, title: 'A sandbox of that name exists', next: 'Choose another name.' },

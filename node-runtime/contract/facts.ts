@@ -59,6 +59,8 @@ export type Charter = {
   parked?: { by: string; why: string };
   /** The confirmed loss this charter rests on (P30). */
   claim?: Claim;
+  /** What its active may lack because of that claim; handed on until an activation entry lists it (P30). */
+  loss?: Loss;
   /** The claim that opened this era, handed on to every charter that follows; absent in era 0 (P32). */
   lineage?: { era: number; claim: string };
   /** Id of the newest claim of any kind, handed on: who knows another one may hold entries that were given up. */
@@ -66,6 +68,9 @@ export type Charter = {
   reason: string;
   at: number;
 };
+
+/** `from` an index on, up to the last one that can have been acknowledged; `upTo` null: not known. */
+export type Loss = { from: number; upTo: number | null; certain: 'none' | 'at most' | 'cannot be excluded' };
 
 /** A person's statement that voters are lost for good: bound to what was known, used once (P28). */
 export type Claim = {

@@ -5,9 +5,8 @@
  * A claim may excuse the loss of committed entries, but only of those that
  * its activation named, or of any when it said that none can be excluded.
  */
-import type { Charter, StoredEntry, Term } from '../../node-runtime/contract/facts.ts';
+import type { Charter, Loss, StoredEntry, Term } from '../../node-runtime/contract/facts.ts';
 import { holds, isQuorum, votersOf, voterText } from '../../node-runtime/core/cluster/charter.ts';
-import type { Loss } from '../../node-runtime/core/cluster/member-state.ts';
 import type { Body } from '../../node-runtime/core/cluster/messages.ts';
 import type { Register } from '../../node-runtime/core/cluster/register.ts';
 import { compareTerms, termText } from '../../node-runtime/core/cluster/terms.ts';
@@ -189,7 +188,7 @@ export function newChecks(count: (what: string) => void) {
         (one) => lineageOf(one.charter) === own && compareTerms(one.charter.term, charter.term) > 0,
       );
       if (missing > 0 && !late) {
-        if (!charter.claim || !loss) fail('I6', `${node} activates ${name} without committed entry ${kept.length + 1}`);
+        if (!loss) fail('I6', `${node} activates ${name} without committed entry ${kept.length + 1}`);
         parent.slice(kept.length).forEach((chain, place) => {
           const index = kept.length + place + 1;
           if (!excuses(loss!, index))
@@ -201,7 +200,7 @@ export function newChecks(count: (what: string) => void) {
         });
         count('committed entries a claim gave up');
       }
-      if ((charter.claim && !late) || !committed.has(own)) committed.set(own, kept);
+      if ((loss && !late) || !committed.has(own)) committed.set(own, kept);
       activations.set(name, { charter, chains, loss });
       count('activations');
     },

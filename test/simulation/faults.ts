@@ -68,6 +68,31 @@ const cut: Fault = (world) => {
   });
 };
 
+const dieAtSave: Fault = (world) => {
+  anyVoter(world).diesAtSave = true;
+};
+
+/** Two groups that hear nothing of each other, for a short while. */
+const split: Fault = (world) => {
+  const names = ['ctl-a', 'ctl-b', 'deck-1', 'deck-2', 'ctl-c'];
+  const left = new Set(names.filter(() => world.chance.happens(0.5)));
+  const cuts = names.flatMap((a) => names.filter((b) => left.has(a) !== left.has(b)).map((b) => `${a}>${b}`));
+  world.count('splits');
+  world.log(`split ${[...left].join('+')} from the others`);
+  for (const one of cuts) world.blocked.add(one);
+  world.after(world.chance.whole(100, 2_500), () => {
+    for (const one of cuts) world.blocked.delete(one);
+    world.log('healed the split');
+  });
+};
+
+const slow: Fault = (world) => {
+  world.network.slowMs = world.chance.whole(20, 150);
+  world.after(world.chance.whole(1_000, 5_000), () => {
+    world.network.slowMs = 2;
+  });
+};
+
 const weather: Fault = (world) => {
   world.network.loss = world.chance.next() * 0.3;
   world.network.doubled = world.chance.next() * 0.3;
@@ -274,7 +299,7 @@ const always: [number, Fault][] = [
   [0.5, workerCrash],
 ];
 export const moods: Mood[] = [
-  { name: 'crashes', faults: [...always, [6, crash], [1, crashAll], [2, freeze], [2, cut]] },
+  { name: 'crashes', faults: [...always, [6, crash], [2, dieAtSave], [1, crashAll], [2, freeze], [2, cut]] },
   { name: 'network', faults: [...always, [6, cut], [2, weather], [2, freeze], [1, crash]] },
   {
     name: 'mixed',
@@ -314,6 +339,17 @@ export const moods: Mood[] = [
       [0.7, leave],
       [1, switchOver],
       [0.5, loseDisk],
+    ],
+  },
+  {
+    name: 'moving',
+    faults: [
+      [5, swapWatch],
+      [5, split],
+      [2, slow],
+      [2, dieAtSave],
+      [1, crash],
+      [0.5, replaceController],
     ],
   },
   {

@@ -27,6 +27,9 @@ export const rareSituations = [
   'note yielded',
   'note conflict',
   'note cannotWrite',
+  'fresh reads',
+  'fresh reads refused',
+  'killed between save and send',
   'wishes granted',
   'wishes refused',
 ];

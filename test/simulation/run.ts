@@ -49,7 +49,8 @@ export function runSeed(options: RunOptions): RunResult {
     world.begin();
     const everyMs = 60 * 30 ** world.chance.next();
     const client = (): void => {
-      world.propose();
+      if (world.chance.happens(0.2)) world.read();
+      else world.propose();
       world.after(10 + world.chance.next() * 80, client);
     };
     world.after(200, client);

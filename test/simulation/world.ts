@@ -46,6 +46,8 @@ export type SimNode = {
   lastNote: string;
   diskMs: number;
   flushing: boolean;
+  /** It is killed right after its next save of a register, before anybody hears of it. */
+  diesAtSave: boolean;
 };
 
 export type SimWorker = { name: string; worker: Worker; saved: Fence; obeyed: Term | null; up: boolean };
@@ -185,9 +187,26 @@ export function newWorld(options: Options) {
         }
         return keepSnapshot(node, effect.index);
       }
-      case 'answered':
+      case 'answered': {
+        const known = reads.get(effect.id);
+        reads.delete(effect.id);
+        // P36: a fresh read sees everything that was committed before it was asked for.
+        if (
+          known &&
+          effect.ok &&
+          node.member.committed < known.committed &&
+          lead &&
+          checks.lineageOf(lead) === known.lineage
+        ) {
+          checks.fail(
+            'I12',
+            `a fresh read at ${node.name} knows ${node.member.committed} of ${known.committed} committed entries`,
+          );
+        }
+        if (known) return count(effect.ok ? 'fresh reads' : 'fresh reads refused');
         count(effect.ok ? 'wishes granted' : 'wishes refused');
         return log(`${node.name} answers: ${effect.ok ? 'yes' : 'no'}, ${effect.words}`);
+      }
       case 'note':
         count(`note ${effect.code}`);
         node.notes.push(effect.words);
@@ -206,6 +225,9 @@ export function newWorld(options: Options) {
             entries,
           });
         });
+      case 'wantSnapshot':
+        count('snapshots wanted');
+        return keepSnapshot(node, node.member.committed, 1);
       case 'fetchSnapshot':
         return fetchSnapshot(node, effect.from, effect.at.index, effect.at.chain);
       case 'renewStore':
@@ -242,9 +264,18 @@ export function newWorld(options: Options) {
       if (node.disk.state === 'hangs') return;
       node.disk.pending.splice(0, group.length);
       for (const one of group) reach(node, one);
+      if (node.diesAtSave && group.some((one) => one.effect === 'saveRegister')) return dieAtSave(node);
       step(node, { event: 'saved', now: monotonic(node), save: group.at(-1)!.save });
       flush(node);
     });
+  }
+
+  function dieAtSave(node: SimNode): void {
+    node.diesAtSave = false;
+    count('killed between save and send');
+    log(`${node.name} is killed between save and send`);
+    stop(node);
+    after(chance.whole(20, 500), () => node.up || start_(node));
   }
 
   function reach(node: SimNode, effect: SaveEffect, part?: number): void {
@@ -257,8 +288,7 @@ export function newWorld(options: Options) {
     checks.entriesCut(disk.register, cut, effect.effect === 'installSnapshot');
   }
 
-  function keepSnapshot(node: SimNode, committed: number): void {
-    const every = options.small ? 12 : 200;
+  function keepSnapshot(node: SimNode, committed: number, every = options.small ? 12 : 200): void {
     const { disk } = node;
     if (!node.keepsJournal || committed - (disk.snapshot?.index ?? 0) < every) return;
     at(node, 5, () => {
@@ -375,6 +405,7 @@ export function newWorld(options: Options) {
       lastNote: '',
       diskMs: 1 + chance.next() * 4,
       flushing: false,
+      diesAtSave: false,
     } as unknown as SimNode;
     nodes.set(name, node);
     return node;
@@ -481,6 +512,21 @@ export function newWorld(options: Options) {
   }
 
   let wishes = 0;
+  const reads = new Map<number, { committed: number; lineage: string }>();
+  /** A client reads at whoever believes to act: a replaced active must not answer. */
+  function read(): void {
+    const acting = [...nodes.values()].filter(
+      ({ up, frozenUntil, member }) =>
+        up && now >= frozenUntil && member.phase.phase === 'leading' && member.phase.acting,
+    );
+    if (acting.length === 0) return;
+    const node = chance.pick(acting);
+    if (node.member.phase.phase !== 'leading') return;
+    const lineage = checks.lineageOf(node.member.phase.charter);
+    reads.set(++wishes, { committed: checks.committed.get(lineage)?.length ?? 0, lineage });
+    step(node, { event: 'wished', now: monotonic(node), id: wishes, wish: { wish: 'confirmRead' } });
+  }
+
   function wish(node: SimNode, wanted: Wish): void {
     if (!node.up || now < node.frozenUntil) return;
     log(`a person asks ${node.name} to ${wanted.wish}`);
@@ -556,6 +602,7 @@ export function newWorld(options: Options) {
     run,
     step,
     propose,
+    read,
     wish,
     stop,
     start: start_,

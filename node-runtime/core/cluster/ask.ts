@@ -105,8 +105,8 @@ export function carryOn(m: Member): void {
 function carryOnAsking(m: Member, phase: Asking): void {
   if (m.disk.done < phase.save) return;
   const { purpose, promises } = phase;
-  const newest = purpose.claim ? newestKnown(m) : newestOf(phase); // P4; a claim also knows what its survivors never saw
-  if (compareLineages(newest, newestKnown(m)) !== 'same') return giveUp(m, 'another era', m.timing.suspectMs);
+  const newest = followable(m, phase);
+  if (newest === null) return giveUp(m, 'another era', m.timing.suspectMs);
   const died = purpose.claim && claimDies(m, purpose.claim, newest);
   if (died) return giveUpClaim(m, died);
   askMore(m, phase, false);
@@ -120,6 +120,14 @@ function carryOnAsking(m: Member, phase: Asking): void {
     if (awaitsOther(m, phase, newest)) return;
   }
   propose(m, phase, newest);
+}
+
+/** P4: the newest charter of the promises; across eras, also one only heard of, if it is this node's to follow. */
+function followable(m: Member, phase: Asking): Charter | null {
+  const [promised, known] = [newestOf(phase), newestKnown(m)];
+  if (phase.purpose.claim) return known;
+  if (compareLineages(promised, known) === 'same') return promised;
+  return holds(known, m.self) ? known : null;
 }
 
 function giveUpClaim(m: Member, why: string): void {
@@ -165,6 +173,9 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
     return giveUp(m, 'has no seat', m.timing.suspectMs);
   const partner = claim || purpose.solo ? null : equalPartner(m, phase, voters.at(-1)!);
   const lineage = opening ? { era: term.era, claim: claim.id } : newest.lineage;
+  // A claim's charter may have been decided and its activation never written: then its loss is still to be listed (P30).
+  const unlisted = compareTerms(endOf(m.journal).term, newest.term) < 0 ? newest.loss : undefined;
+  const loss = claim ? lossOf(m, newest, claim, phase.promises) : unlisted;
   const lastClaim = claim?.id ?? newest.lastClaim;
   const charter: Charter = {
     term,
@@ -174,12 +185,12 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
     voters,
     ...(purpose.parked && { parked: purpose.parked }),
     ...(claim && { claim }),
+    ...(loss && { loss }),
     ...(lineage && { lineage }),
     ...(lastClaim !== undefined && { lastClaim }),
     reason: purpose.why,
     at: m.wall,
   };
-  const loss = claim ? lossOf(m, newest, claim, phase.promises) : null;
   m.phase = {
     phase: 'proposing',
     charter,
@@ -190,7 +201,7 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
     // An era of one voter is decided by its own acceptance, so that comes last (P29).
     save: opening ? null : acceptOwn(m, charter),
     accepted: new Set(),
-    loss,
+    loss: loss ?? null,
   };
   proposeMore(m, m.phase);
   carryOnProposing(m, m.phase);
@@ -248,7 +259,7 @@ function carryOnProposing(m: Member, phase: Proposing): void {
   const agreed = all.every((voter) => voter.node === m.self.node || accepted.has(voterText(voter)));
   if (phase.save === null) {
     if (!agreed) return;
-    const died = purpose.claim && claimDies(m, purpose.claim, follows);
+    const died = purpose.claim && claimDies(m, purpose.claim, follows, charter);
     if (died) return giveUpClaim(m, died);
     phase.save = acceptOwn(m, charter);
   }
@@ -290,7 +301,9 @@ export function askAgain(m: Member): void {
   if (m.now - phase.since > 2 * m.timing.roundMs) {
     const charter = phase.phase === 'asking' ? newestOf(phase) : phase.charter;
     const got = phase.phase === 'asking' ? new Set(phase.promises.keys()) : phase.accepted;
-    const missing = votersOf(charter).filter((voter) => !got.has(voterText(voter)) && voter.node !== m.self.node);
+    const { claim } = phase.purpose;
+    const wanted = claim ? survivors(newestKnown(m), claim) : votersOf(charter);
+    const missing = wanted.filter((voter) => !got.has(voterText(voter)) && voter.node !== m.self.node);
     const names = [...new Set(missing.map((voter) => voter.node))].join(' or ');
     note(m, 'noQuorum', `Waits for ${names || 'its own disk'}.`);
   }

@@ -10,10 +10,10 @@
  */
 import type { StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, marksOf, type Position, positionOf, samePosition } from '../journal/tail.ts';
+import { holds } from './charter.ts';
 import type { Member } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { append, cutToQuarantine, installSnapshot, note, post } from './outbox.ts';
-import { holds } from './charter.ts';
 import { compareTerms, sameTerm } from './terms.ts';
 import { adopt, mayFollow, refuse } from './voter.ts';
 

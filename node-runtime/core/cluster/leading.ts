@@ -10,12 +10,12 @@
  * and nothing before this term's own activation is (P9, P13).
  * Rules: P9, P12, P13, P14, P18, P36.
  */
-import type { Charter, StoredEntry, Voter } from '../../contract/facts.ts';
+import type { Charter, Loss, StoredEntry, Voter } from '../../contract/facts.ts';
 import { committedUpTo } from '../journal/commit.ts';
 import { endOf } from '../journal/tail.ts';
 import { holds, isQuorum, votersOf, voterText } from './charter.ts';
 import { selfText } from './knowledge.ts';
-import type { Loss, Member } from './member-state.ts';
+import type { Member } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { answer, append, note, postNow } from './outbox.ts';
 import { addPeers, answeringPeer, type Leading, onMismatch, sendTo } from './replication.ts';
@@ -42,14 +42,17 @@ export function activate(m: Member, charter: Charter, loss: Loss | null): void {
   write(m, m.phase, [m.craft.activationText(charter, loss)]);
 }
 
-/** May new entries be proposed now? Else requests wait at their node. */
+/** May new entries be proposed now? Else requests wait at their node. What is not committed stays within the tail. */
 export const isTaking = (m: Member): boolean =>
-  m.phase.phase === 'leading' && m.phase.acting && m.phase.draining === null && !m.disk.stalled;
+  m.phase.phase === 'leading' &&
+  m.phase.acting &&
+  m.phase.draining === null &&
+  !m.disk.stalled &&
+  endOf(m.journal).index - m.committed < m.timing.tailEntriesMax;
 
 /** P12: entries of the own term; they leave for the standby before the own sync. */
 export function onProposed(m: Member, texts: string[]): void {
-  if (m.phase.phase !== 'leading' || !isTaking(m))
-    return void m.out.push({ effect: 'stoppedActing', why: 'takes no entries now' });
+  if (m.phase.phase !== 'leading' || !isTaking(m)) return void m.out.push({ effect: 'notTaken', texts });
   write(m, m.phase, texts);
 }
 
@@ -171,9 +174,9 @@ export function heartbeat(m: Member): void {
   }
   if (quorumHears(m, leading)) leading.confirmedAt = m.now;
   else if (m.now - leading.confirmedAt >= m.timing.suspectMs) {
-    const silent = votersOf(leading.charter).filter(({ node }) => {
+    const silent = votersOf(leading.charter).filter(({ node, store }) => {
       const peer = leading.peers.get(node);
-      return peer && m.now - peer.heardAt >= m.timing.suspectMs;
+      return peer && (peer.store !== store || m.now - peer.heardAt >= m.timing.suspectMs);
     });
     note(m, 'unconfirmed', `Nothing is confirmed: waits for ${silent.map((voter) => voter.node).join(' or ')}.`);
   }

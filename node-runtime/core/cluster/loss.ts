@@ -9,11 +9,12 @@
  *
  * Rules: P28, P29, P30, P32.
  */
-import type { Charter, Claim, Voter } from '../../contract/facts.ts';
+import type { Charter, Claim, Loss, Voter } from '../../contract/facts.ts';
 import { endOf } from '../journal/tail.ts';
 import { holds, isPaired, isQuorum, votersOf, voterText } from './charter.ts';
 import { isAlive, newestKnown } from './knowledge.ts';
-import type { Loss, Member, Promised } from './member-state.ts';
+import { quorumHears } from './leading.ts';
+import type { Member, Promised } from './member-state.ts';
 import { sameTerm, termText } from './terms.ts';
 
 /** P29: the voters of the newest charter that are not declared lost. */
@@ -43,15 +44,16 @@ export function objectionToClaim(m: Member, claim: Claim): string | null {
   if (claim.evidence !== evidenceOf(m)) return 'what is known has changed: look again';
   if (m.conflict && !claim.chosen) return 'two eras stand against each other: choose one';
   const newest = newestKnown(m);
-  if (!claim.chosen && newest.active === m.self.node && m.phase.phase === 'leading' && m.phase.acting)
-    return 'it is active';
+  if (m.phase.phase === 'leading' && quorumHears(m, m.phase)) return 'it is active';
   return claimDies(m, claim, newest);
 }
 
 /** P28, I14: what ends a claim on its way, or null. */
-export function claimDies(m: Member, claim: Claim, newest: Charter): string | null {
+export function claimDies(m: Member, claim: Claim, newest: Charter, proposed?: Charter): string | null {
+  const known = newestKnown(m);
+  const own = proposed !== undefined && sameTerm(known.term, proposed.term); // it hears of its own proposal
   if (m.wall > claim.expiresAt) return 'it expired';
-  if (!sameTerm(claim.newest, newest.term) || !sameTerm(claim.newest, newestKnown(m).term))
+  if (!sameTerm(claim.newest, newest.term) || !(own || sameTerm(claim.newest, known.term)))
     return 'a newer charter appeared';
   if (claim.chosen) return null;
   const alive = claim.lost.find((text) => isAlive(m, text));
@@ -64,9 +66,13 @@ export function claimDies(m: Member, claim: Claim, newest: Charter): string | nu
  */
 export function lossOf(m: Member, newest: Charter, claim: Claim, promises: Map<string, Promised>): Loss {
   const end = endOf(m.journal);
-  const from = end.index + 1;
+  // An own tail of an older term may stand where the lost active had other entries: only what is known to be
+  // committed is surely common.
+  const common = sameTerm(end.term, newest.term) ? end.index : Math.min(m.committed, end.index);
+  const from = common + 1;
   const proven = claim.proof && newest.writeSet.includes(claim.proof.voter);
   if (proven && claim.proof!.end.chain === end.chain) return { from, upTo: end.index, certain: 'none' };
+  if (proven) return { from, upTo: Math.max(claim.proof!.end.index, end.index), certain: 'at most' }; // it acts no more
   const got = new Set(promises.keys());
   if (isQuorum(newest, got) && holds(newest, m.self)) return { from, upTo: end.index, certain: 'none' };
   if (isQuorum(newest, got) && !isPaired(newest)) {

@@ -7,14 +7,11 @@
  *
  * Leaves out: what entries mean, workers, addresses, certificates.
  */
-import type { Charter, Claim, StoredEntry, Term, Voter } from '../../contract/facts.ts';
+import type { Charter, Claim, Loss, StoredEntry, Term, Voter } from '../../contract/facts.ts';
 import type { ChainOf, Position, Tail } from '../journal/tail.ts';
 import type { Body, Mark, Message } from './messages.ts';
 import type { Register } from './register.ts';
 import type { Timing } from './timing.ts';
-
-/** What the new active may lack after a claim (P30). `upTo` is the last index the watch confirmed. */
-export type Loss = { from: number; upTo: number | null; certain: 'none' | 'at most' | 'cannot be excluded' };
 
 /** Pure functions of the application and the host. */
 export type Craft = {
@@ -153,7 +150,6 @@ export type Member = {
   retryAt: number;
   /** Was started, or told by a person, after the parking: may leave it (P27). */
   mayUnpark: boolean;
-  yielded: number;
   conflict: Charter | null;
   claimsUsed: Set<string>;
   leaving: Map<string, number>;
@@ -195,6 +191,8 @@ export type Effect =
   /** The snapshot fetched at this position takes the place of the journal; entries after `keep` go to quarantine. */
   | { effect: 'installSnapshot'; at: Position; keep: number; save: number }
   | { effect: 'saveMark'; mark: Mark; save: number }
+  /** A follower can only be helped by a snapshot and there is none: make one of what is committed. */
+  | { effect: 'wantSnapshot' }
   | { effect: 'fetchSnapshot'; from: string; at: Position }
   | { effect: 'readEntries'; to: string; from: number; count: number }
   | { effect: 'send'; to: string; message: Message }
@@ -203,6 +201,8 @@ export type Effect =
   /** The activation is committed: answers and starts may begin (P9). */
   | { effect: 'beganActing'; charter: Charter }
   | { effect: 'stoppedActing'; why: string }
+  /** It does not act, or takes no entries now: what was proposed is not in the journal. */
+  | { effect: 'notTaken'; texts: string[] }
   | { effect: 'committed'; index: number }
   | { effect: 'answered'; id: number; ok: boolean; words: string; end?: Position }
   /** What it waits for or what happened, for people (L3). */

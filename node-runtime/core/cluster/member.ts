@@ -80,7 +80,6 @@ export function wakeMember(waking: Waking): Member {
     highest: register.promised,
     retryAt: 0,
     mayUnpark: true,
-    yielded: 0,
     conflict: null,
     claimsUsed: new Set(),
     leaving: new Map(),

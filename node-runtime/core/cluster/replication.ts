@@ -11,7 +11,7 @@
  */
 import type { Charter, StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, type Position, positionOf, samePosition, slice } from '../journal/tail.ts';
-import { voterText, votersOf, writersOf } from './charter.ts';
+import { votersOf, voterText, writersOf } from './charter.ts';
 import type { Member, Peer, Phase } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { note, postNow } from './outbox.ts';
@@ -27,19 +27,19 @@ export function addPeers(m: Member, charter: Charter, peers: Map<string, Peer>):
     const journal = controllers.includes(node) || writersOf(charter).includes(node);
     peers.set(
       node,
-      freshPeer(m, m.stores.get(node) ?? '', journal ? true : watches.includes(node) ? false : null),
+      freshPeer(m, node, m.stores.get(node) ?? '', journal ? true : watches.includes(node) ? false : null),
     );
   }
 }
 
-const freshPeer = (m: Member, store: string, keepsJournal: boolean | null): Peer => ({
+const freshPeer = (m: Member, node: string, store: string, keepsJournal: boolean | null): Peer => ({
   store,
   keepsJournal,
   next: endOf(m.journal).index + 1,
   match: 0,
   confirmed: 0,
   round: 0,
-  heardAt: m.now,
+  heardAt: m.heard.get(node) ?? Number.NEGATIVE_INFINITY,
   sentAt: Number.NEGATIVE_INFINITY,
   progressAt: m.now,
   reading: false,
@@ -51,7 +51,7 @@ export function answeringPeer(m: Member, leading: Leading, node: string, store: 
   let peer = leading.peers.get(node);
   if (!peer) return null;
   if (peer.store !== store || peer.keepsJournal !== journal) {
-    peer = freshPeer(m, store, journal);
+    peer = freshPeer(m, node, store, journal);
     leading.peers.set(node, peer);
   }
   peer.heardAt = m.now;
@@ -68,6 +68,7 @@ export function sendTo(m: Member, leading: Leading, node: string, peer: Peer): v
     peer.progressAt = m.now; // what was sent was lost, or its answer: begin again from what is known
     if (peer.match > 0) peer.next = peer.match + 1;
   }
+  peer.next = Math.min(peer.next, endOf(m.journal).index + 1);
   const previous = at(m.journal, peer.next - 1);
   if (previous === null) return sendOlder(m, leading, node, peer);
   const behind = endOf(m.journal).index - peer.next;
@@ -102,10 +103,14 @@ function sendOlder(m: Member, leading: Leading, node: string, peer: Peer): void 
 }
 
 function offer(m: Member, leading: Leading, node: string, peer: Peer): void {
-  if (m.snapshot === null) return void note(m, 'noSnapshot', `${node} needs a snapshot, and there is none yet.`);
+  const lately = m.now - peer.offered < 4 * m.timing.roundMs;
+  if (!lately) peer.offered = m.now;
+  if (m.snapshot === null) {
+    if (!lately) m.out.push({ effect: 'wantSnapshot' });
+    return;
+  }
   postNow(m, node, { kind: 'snapshotOffered', charter: leading.charter, at: m.snapshot, round: leading.round });
-  if (m.now - peer.offered < 4 * m.timing.roundMs) return;
-  peer.offered = m.now;
+  if (lately) return;
   note(m, 'snapshot', `${node} is far behind and gets a snapshot at entry ${m.snapshot.index}.`);
 }
 
@@ -139,7 +144,7 @@ export function onMismatch(
   const oldest = body.marks.at(-1)?.index ?? -1;
   const tried = peer.next - 1 === oldest;
   if (equal || peer.match > 0) peer.next = Math.max(equal?.index ?? 0, peer.match) + 1;
-  else if (m.snapshot && (oldest > m.journal.base.index || oldest < m.dropped || tried)) {
+  else if (oldest > m.journal.base.index || oldest < m.dropped || tried) {
     return offer(m, leading, node, peer); // nothing is known to be equal: a copy is safe, kept beside what it replaces
   } else peer.next = Math.max(oldest, 0) + 1; // the follower will see whether it is equal there
   peer.progressAt = m.now;

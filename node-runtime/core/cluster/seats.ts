@@ -50,8 +50,9 @@ export function nextChange(m: Member, leading: Leading): Change | null {
 /** P21: a change is tried only when quorums of what votes now and of what will vote are heard. */
 function reachable(m: Member, leading: Leading, wanted: Voter[]): boolean {
   const heard = new Set([selfText(m)]);
-  for (const [node, peer] of leading.peers)
-    if (isHeard(m, leading, node)) heard.add(voterText({ node, store: peer.store }));
+  for (const [node, peer] of leading.peers) {
+    if (m.now - peer.heardAt < m.timing.suspectMs) heard.add(voterText({ node, store: peer.store })); // who leaves still signs (P24)
+  }
   const seatedNow = isQuorum(leading.charter, heard);
   return seatedNow && isQuorum({ ...leading.charter, voters: [wanted] }, heard);
 }

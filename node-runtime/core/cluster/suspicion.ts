@@ -39,6 +39,7 @@ export function onTicked(m: Member): void {
 /** Section 6: whoever was away listens first, and whoever was started behaves as if it had heard the active. */
 function listenAnew(m: Member): void {
   m.heardActiveAt = m.now;
+  m.disk.givenAt = m.disk.givenAt.map(() => m.now); // the disk was not slow
   if (m.phase.phase !== 'leading') return;
   for (const peer of m.phase.peers.values()) {
     peer.heardAt = m.now;
@@ -121,7 +122,8 @@ function suspect(m: Member): void {
     if (!obstacleTo(m, newest, { why: '' })) ask(m, { why: 'started' }); // a cluster of one asks nobody
     return;
   }
-  if (m.now - m.heardActiveAt < m.timing.suspectMs) return;
+  const first = m.followed !== null || newest.active === m.self.node; // all were started: the former active tries first (P20)
+  if (m.now - m.heardActiveAt < m.timing.suspectMs + (first ? 0 : m.timing.heartbeatMs)) return;
   if (newest.parked && !(newest.active === m.self.node && m.mayUnpark)) return void obstacleTo(m, newest, { why: '' });
   sound(m);
 }
