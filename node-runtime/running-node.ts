@@ -13,6 +13,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errors } from './contract/errors.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
 import { endedRuns } from './core/jobs/jobs.ts';
 import { exampleSandbox } from './examples.ts';
@@ -22,6 +23,7 @@ import { openBlobs } from './io/files/blobs.ts';
 import { openUploads } from './io/files/uploads.ts';
 import type { Handlers } from './io/http/asked.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
+import { JournalError } from './io/journal/errors.ts';
 import { openJournal } from './io/journal/journal.ts';
 import type { FiledRun } from './io/journal/records.ts';
 import { makeLog, type NodeLog } from './io/machine/log.ts';
@@ -82,6 +84,13 @@ export class CannotStart extends Error {
   }
 }
 
+/** What the journal refuses to open has its next step in the one table of errors. */
+function withNextStep(error: unknown): unknown {
+  if (!(error instanceof JournalError)) return error;
+  const known = errors[error.code as keyof typeof errors];
+  return known ? new CannotStart(error.code, error.message, known.next, error) : error;
+}
+
 const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 6 * 3_600_000;
 
@@ -91,7 +100,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const name = identity.nodeName;
   const log = options.log ?? makeLog(name);
   let fault: (error: unknown) => void = () => {};
-  const journal = await openJournal({ directory: at.journal, onFault: (error) => fault(error) });
+  const journal = await openJournal({ directory: at.journal, onFault: (error) => fault(error) }).catch((error) => {
+    throw withNextStep(error);
+  });
   const undo: (() => Promise<unknown> | unknown)[] = [() => journal.close()];
   const takeApart = async () => {
     for (const step of undo.splice(0).reverse()) await step();
