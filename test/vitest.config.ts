@@ -15,5 +15,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     retry: 0,
+    // A deadline for a state to come, also on a busy machine.
+    expect: { poll: { timeout: 15_000 } },
   },
 });
