@@ -31,7 +31,16 @@ export const steps = [
   ],
   ['documents are fresh', 'build/docs.ts', '--check'],
   ['rules are named', 'build/rules/protocol-rules.mjs'],
-  ['unit tests', at('vitest/vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', 'test/unit'],
+];
+const quickTests = [
+  'quick tests',
+  at('vitest/vitest.mjs'),
+  'run',
+  '--config',
+  'test/vitest.config.ts',
+  'test/unit',
+  'test/simulation',
+  'test/scenarios',
 ];
 
 function run([name, ...args]) {
@@ -49,9 +58,9 @@ function run([name, ...args]) {
   });
 }
 
-/** Runs the steps, two at a time; returns how many passed and failed. */
-export async function check() {
-  const waiting = [...steps];
+/** Runs the steps, two at a time. `npm test` runs all tests by itself and leaves them out here. */
+export async function check({ tests }) {
+  const waiting = tests ? [...steps, quickTests] : [...steps];
   const results = [];
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) results.push(await run(next));
@@ -61,7 +70,7 @@ export async function check() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const failed = (await check()).filter((result) => !result.ok);
+  const failed = (await check({ tests: true })).filter((result) => !result.ok);
   console.log(failed.length === 0 ? 'all is well' : `failed: ${failed.map((result) => result.name).join(', ')}`);
   process.exit(failed.length === 0 ? 0 : 1);
 }

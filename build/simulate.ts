@@ -33,7 +33,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 function find(name: string): { seed: number; result: RunResult; steps: number } | null {
   let done = 0;
   for (let seed = first; seed < first + count; seed++) {
-    const result = runSeed({ seed, steps, mutation: mutants[name]!(), mood: values.mood });
+    const mutation = mutants[name]!();
+    const result = runSeed({ seed, steps, mutation, mood: values.mood ?? mutation.mood });
     done += result.steps;
     if (result.violation) return { seed, result, steps: done };
   }

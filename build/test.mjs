@@ -12,7 +12,7 @@ import { buildAll } from './build.mjs';
 import { check } from './check.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const checks = await check();
+const checks = await check({ tests: false });
 await buildAll();
 
 const folder = mkdtempSync(path.join(tmpdir(), 'binnacle-test-'));
@@ -28,8 +28,6 @@ const tests = spawnSync(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    // Unit tests ran among the checks already.
-    '--exclude=test/unit/**',
     ...layers,
   ],
   { cwd: root, stdio: 'inherit', env: { ...process.env, BINNACLE_TEST_BUILT: '1' } },

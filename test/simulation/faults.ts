@@ -12,6 +12,8 @@ import { emptyRegister } from '../../node-runtime/core/cluster/register.ts';
 import { emptyDisk } from './disk.ts';
 import { CONTROLLERS, type SimNode, WORKERS, type World } from './world.ts';
 
+const NAMES = ['ctl-a', 'ctl-b', 'ctl-c', 'deck-1', 'deck-2'];
+
 type Fault = (world: World) => void;
 
 const anyNode = (world: World): SimNode =>
@@ -72,19 +74,49 @@ const dieAtSave: Fault = (world) => {
   anyVoter(world).diesAtSave = true;
 };
 
+/**
+ * The worst moment of a change of seats (P8): its proposer dies when only it
+ * has accepted, goes on alone, and is then cut off with the new watch, while
+ * the other controller comes back among the old voters.
+ */
+const trap: Fault = (world) => {
+  world.trap = (node) => {
+    const { voters } = node.disk.register.accepted;
+    const old = new Set(voters[0]!.map((one) => one.node));
+    const left = [
+      node.name,
+      ...voters
+        .at(-1)!
+        .map((one) => one.node)
+        .filter((name) => !old.has(name)),
+    ];
+    const others = ['ctl-a', 'ctl-b', 'ctl-c'].filter((name) => name !== node.name).map((name) => world.node(name));
+    world.count('changes of seats struck');
+    world.log(`${node.name} is killed in the middle of a change of seats`);
+    for (const one of [...others, node]) world.stop(one);
+    world.after(30, () => node.up || world.start(node));
+    world.after(world.chance.whole(900, 2_000), () => {
+      cutGroups(world, new Set(left), world.chance.whole(1_500, 4_000));
+      for (const one of others) if (!one.up) world.start(one);
+    });
+  };
+};
+
 /** Two groups that hear nothing of each other, for a short while. */
 const split: Fault = (world) => {
-  const names = ['ctl-a', 'ctl-b', 'deck-1', 'deck-2', 'ctl-c'];
-  const left = new Set(names.filter(() => world.chance.happens(0.5)));
-  const cuts = names.flatMap((a) => names.filter((b) => left.has(a) !== left.has(b)).map((b) => `${a}>${b}`));
   world.count('splits');
+  cutGroups(world, new Set(NAMES.filter(() => world.chance.happens(0.5))), world.chance.whole(100, 2_500));
+};
+
+function cutGroups(world: World, left: Set<string>, ms: number): void {
+  const cuts = NAMES.flatMap((a) => NAMES.filter((b) => left.has(a) !== left.has(b)).map((b) => `${a}>${b}`));
   world.log(`split ${[...left].join('+')} from the others`);
   for (const one of cuts) world.blocked.add(one);
-  world.after(world.chance.whole(100, 2_500), () => {
+  world.after(ms, () => {
     for (const one of cuts) world.blocked.delete(one);
     world.log('healed the split');
   });
-};
+}
 
 const slow: Fault = (world) => {
   world.network.slowMs = world.chance.whole(20, 150);
@@ -347,6 +379,7 @@ export const moods: Mood[] = [
       [5, swapWatch],
       [5, split],
       [2, slow],
+      [2, trap],
       [2, dieAtSave],
       [1, crash],
       [0.5, replaceController],

@@ -138,6 +138,7 @@ export const mutants: Record<string, () => Mutation> = {
 
   'changes seats in one step': () => ({
     rule: 'P8',
+    mood: 'moving',
     afterStep: warps((m) => {
       if (m.phase.phase === 'proposing' && m.phase.charter.voters.length === 2) m.phase.charter.voters.shift();
     }),
@@ -145,6 +146,7 @@ export const mutants: Record<string, () => Mutation> = {
 
   'takes the second step too early': () => ({
     rule: 'P8',
+    mood: 'moving',
     beforeStep(m, event) {
       if (m.phase.phase === 'asking') {
         m.decided = [...m.phase.promises.values()].map((one) => one.accepted).reduce(newerOf, noCharter).term;

@@ -30,6 +30,8 @@ export const rareSituations = [
   'fresh reads',
   'fresh reads refused',
   'killed between save and send',
+  'changes of seats struck',
+  'snapshots wanted',
   'wishes granted',
   'wishes refused',
 ];

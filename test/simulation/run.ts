@@ -72,10 +72,12 @@ export function runSeed(options: RunOptions): RunResult {
 function makePeace(world: World): number {
   world.log('peace');
   world.faultsUntil = 0;
+  world.trap = null;
   world.blocked.clear();
   Object.assign(world.network, { loss: 0, doubled: 0, slowMs: 2 });
   for (const node of world.nodes.values()) {
     node.disk.state = 'well';
+    node.diesAtSave = false;
     if (!node.up) world.start(node);
     world.thaw(node);
     world.flush(node);
@@ -84,8 +86,14 @@ function makePeace(world: World): number {
   const begun = world.now;
   let helped = 0;
   while (world.now - begun < PEACE_MS) {
+    world.blocked.clear(); // cuts that were still to come
     world.run(world.now + 500);
-    if (isSettled(world)) return world.now - begun;
+    if (isSettled(world)) {
+      const [before] = leaders(world);
+      const since = world.now;
+      world.run(since + 1_500); // it has to stay so (L5), once the last orders of the trouble are over
+      if (isSettled(world) && leaders(world)[0] === before) return since - begun;
+    }
     if (world.now - begun > 6_000 * (helped + 1)) help(world, helped++);
   }
   return world.now - begun;
@@ -131,7 +139,6 @@ function checkEnd(world: World): void {
       : 'nobody active';
     throw new Violation(`L4: not whole after the faults ended: ${state}. ${notes}`);
   }
-  world.run(world.now + 1_000);
   const lineage = world.checks.lineageOf(world.leaderOf(leader) ?? newestKnown(leader.member));
   for (const { key, index, chain, lineage: own } of world.acked) {
     if (leader.disk.entries[index - 1]?.chain === chain) continue;

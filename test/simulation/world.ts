@@ -55,6 +55,8 @@ export type SimWorker = { name: string; worker: Worker; saved: Fence; obeyed: Te
 /** What a mutant may touch: the real core from outside. */
 export type Mutation = {
   rule: string;
+  /** The kind of trouble that brings it out. */
+  mood?: string;
   beforeStep?(member: Member, event: Event, world: World): Event | null;
   afterStep?(member: Member, event: Event, effects: Effect[], world: World): Effect[];
   /** Told as saved before it is: this effect's answer comes at once. */
@@ -147,11 +149,14 @@ export function newWorld(options: Options) {
     steps++;
     const event = mutation?.beforeStep ? mutation.beforeStep(node.member, given, world) : given;
     if (!event) return;
-    const lead = node.member.phase.phase === 'leading' ? node.member.phase.charter : null;
+    let lead = node.member.phase.phase === 'leading' ? node.member.phase.charter : null;
     const before = node.member.committed;
     let effects = memberStep(node.member, event);
     if (mutation?.afterStep) effects = mutation.afterStep(node.member, event, effects, world);
-    for (const effect of effects) carry(node, effect, lead, before);
+    for (const effect of effects) {
+      carry(node, effect, lead, before);
+      if (effect.effect === 'stoppedActing') lead = null; // what it learns in the same step it learns as a follower
+    }
   }
 
   function carry(node: SimNode, effect: Effect, lead: Charter | null, before: number): void {
@@ -264,11 +269,18 @@ export function newWorld(options: Options) {
       if (node.disk.state === 'hangs') return;
       node.disk.pending.splice(0, group.length);
       for (const one of group) reach(node, one);
+      const trap = world.trap;
+      if (trap && group.some((one) => one.effect === 'saveRegister' && isOwnJoint(node, one.register.accepted))) {
+        world.trap = null;
+        return trap(node);
+      }
       if (node.diesAtSave && group.some((one) => one.effect === 'saveRegister')) return dieAtSave(node);
       step(node, { event: 'saved', now: monotonic(node), save: group.at(-1)!.save });
       flush(node);
     });
   }
+
+  const isOwnJoint = (node: SimNode, { active, voters }: Charter): boolean => active === node.name && voters.length > 1;
 
   function dieAtSave(node: SimNode): void {
     node.diesAtSave = false;
@@ -582,6 +594,8 @@ export function newWorld(options: Options) {
 
   const world = {
     faultsUntil: 0,
+    /** Sprung when a node has saved its acceptance of a change of seats of its own, before anybody hears of it. */
+    trap: null as ((node: SimNode) => void) | null,
     restartWorker,
     options,
     chance,
