@@ -8,9 +8,11 @@
  */
 
 import type { Refusal } from '../contract/errors.ts';
-import type { AttemptEnd, Entry, TaskPlan, Term } from '../contract/facts.ts';
+import type { AttemptEnd, Entry, Term } from '../contract/facts.ts';
 import type { LiveEvent, Run } from '../contract/model.ts';
 import type { Register } from './cluster/register.ts';
+import type { AttemptOrder } from './jobs/order.ts';
+import type { AttemptName } from './jobs/state.ts';
 import type { Wish } from './wishes.ts';
 
 export type Asked = {
@@ -22,7 +24,7 @@ export type Asked = {
   wish: Wish;
 };
 
-export type AttemptName = { run: string; task: string; number: number };
+export type { AttemptName };
 export type AttemptKnown = AttemptName & ({ state: 'running' } | { state: 'ended'; end: AttemptEnd });
 
 export type Event =
@@ -38,18 +40,8 @@ export type Event =
   | { event: 'attemptStarted'; name: AttemptName; at: number; now: number }
   | { event: 'attemptEnded'; name: AttemptName; end: AttemptEnd; now: number; random: number };
 
-/** What a worker needs to start an attempt. */
-export type Order = AttemptName & {
-  node: string;
-  term: Term;
-  sandbox: string;
-  /** The pinned revision of a kept sandbox. */
-  revision: number | null;
-  command: TaskPlan['run'];
-  environment: Record<string, string>;
-  workingDirectory: string;
-  timeoutMs: number | null;
-};
+/** What a worker needs to start an attempt, in the term it is sent in (P35). */
+export type Order = AttemptOrder & { term: Term };
 
 export type Reply = { status: number; body: unknown } | Refusal;
 

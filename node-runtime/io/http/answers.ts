@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { errors, type Refusal } from '../../contract/errors.ts';
 import type { ProblemDetails } from '../../contract/model.ts';
+import { pagePolicy } from '../../contract/page-policy.ts';
 
 export type Answer = { status: number; headers: Record<string, string>; text: string };
 /** A refusal with what only HTTP can say. */
@@ -16,21 +17,6 @@ export type Refused = Refusal & { retryAfterMs?: number; allow?: string[] };
 
 export const SESSION_COOKIE = '__Host-binnacle';
 
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src-elem 'self'",
-  "style-src-attr 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "worker-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  'trusted-types svelte-trusted-html',
-].join('; ');
 /** What lies in a sandbox was written by anybody: no script of it may run in our origin. */
 const INTERFACE_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
@@ -46,7 +32,7 @@ export const interfaceHeaders = {
   'content-security-policy': INTERFACE_POLICY,
   'cache-control': 'no-store',
 };
-export const pageHeaders = { ...EVERYWHERE, 'content-security-policy': PAGE_POLICY };
+export const pageHeaders = { ...EVERYWHERE, 'content-security-policy': pagePolicy };
 
 const RETRY_AFTER_MS = 1_000;
 
