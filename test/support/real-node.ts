@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -133,7 +133,20 @@ export class RealNode {
     await this.kill();
     const socket = this.running()?.socketPath;
     if (socket) rmSync(path.dirname(socket), { recursive: true, force: true });
+    this.endJobs();
     rmSync(this.data, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Jobs outlive their node, which is meant; what a failed test left running is ended with its session. */
+  private endJobs(): void {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(path.join(this.data, 'attempts'))) continue;
+        process.kill(-Number(pid), 'SIGKILL');
+      } catch {
+        // Gone in the meantime, or no leader of a session.
+      }
+    }
   }
 
   /** One request over the private socket. Rejects when the connection breaks. */
