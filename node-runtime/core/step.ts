@@ -114,7 +114,10 @@ export function step(state: NodeState, event: Event): Effect[] {
 // ------------------------------------------------------------- leadership
 
 function ticked(state: NodeState, now: number, effects: Effect[]): void {
-  if (state.controller.phase !== 'idle' || now < state.controller.retryAt) return;
+  if (state.controller.phase !== 'idle') return;
+  // A wait longer than it can be means that the clock was set back: then it is over.
+  const waitMs = state.controller.retryAt - now;
+  if (waitMs > 0 && waitMs <= RETRY_MS) return;
   carryOn(state, ask(state.register, 'started', now), now, effects);
 }
 

@@ -341,6 +341,20 @@ describe('the step of a node', () => {
     expect(world.answers.get(1)).toMatchObject({ code: 'starting' });
   });
 
+  it('comes back after a full disk also when the clock is set back by days meanwhile', () => {
+    const world = new World(1);
+    world.now = 10 * 86_400_000;
+    world.full = true;
+    world.feed({ event: 'ticked', now: world.now });
+    world.saveRegister();
+    expect(world.state.controller).toMatchObject({ phase: 'idle', why: 'disk_full' });
+    world.full = false;
+    world.feed({ event: 'ticked', now: world.now + 1 });
+    expect(world.state.controller.phase).toBe('idle'); // it does wait its second
+    world.feed({ event: 'ticked', now: world.now - 3 * 86_400_000 });
+    expect(world.state.controller.phase).toBe('asking');
+  });
+
   it('P9, P13: activates by a committed entry of its own, in a new term each time', () => {
     const world = new World(1);
     const wakeUp = () => {
