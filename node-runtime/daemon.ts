@@ -5,10 +5,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Duty } from './contract/facts.ts';
+import { votersOf, writersOf } from './core/cluster/charter.ts';
 import { found, isFounded } from './founding.ts';
 import type { LocalActs } from './io/cli/outside.ts';
 import { makeLog } from './io/machine/log.ts';
 import { forkRunner } from './io/process/fork-runner.ts';
+import { join } from './joining.ts';
 import { untilActive } from './requests/examples.ts';
 import { makeSignInLink } from './requests/people.ts';
 import { CannotStart, type RunningNode, startNode } from './running-node.ts';
@@ -17,20 +20,42 @@ const host = { kind: 'daemon', startRunner: () => forkRunner() } as const;
 /** Where the browser console of `demo` is served, if that port is free. */
 const DEMO_LISTEN = '127.0.0.1:7400';
 
-export const runNode: LocalActs['node'] = async ({ data, listen, name, example, onReady }) => {
-  const node = await startNode({ data, listen, host, ...(name ? { name } : {}), ...(example ? { example } : {}) });
+export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, onReady }) => {
+  const node = await startNode({
+    data,
+    listen,
+    peers: peers ?? besideDoor(listen),
+    host,
+    ...(name ? { name } : {}),
+    ...(example ? { example } : {}),
+  });
   onReady(node);
   return untilStopped(node);
 };
 
-export const runDemo: LocalActs['demo'] = async ({ keep, say }) => {
+/** Two controllers, a watch and workers: what a small lab would have, in one process. */
+const demoDuties: Duty[][] = [['controller', 'worker'], ['controller'], ['watch'], ['worker'], ['worker']];
+const demoNames = ['ctl-a', 'ctl-b', 'deck-1', 'bench-1', 'bench-2'];
+
+export const runDemo: LocalActs['demo'] = async ({ keep, say, nodes }) => {
   const data = keep ?? (await mkdtemp(path.join(tmpdir(), 'binnacle-demo-')));
+  const others: RunningNode[] = [];
   try {
-    if (!isFounded(data)) await found({ data, cluster: 'my-lab' });
-    const node = await startAnywhere(data);
+    const at = (place: number) => path.join(data, nameAt(place));
+    if (!isFounded(at(0))) await found({ data: at(0), cluster: 'my-lab', name: nameAt(0) });
+    const node = await startAnywhere(at(0));
+    await untilActive(node.loop);
+    for (let place = 1; place < nodes; place++) others.push(await startBeside(node, at(place), place));
     say('Binnacle is running. Open this address; it signs you in once, within ten minutes:');
     say(`  ${await signInAddress(node)}`);
     say(`Its certificate is self-made, so the browser warns once. Fingerprint ${node.fingerprint}`);
+    if (others.length > 0) {
+      say(
+        `${others.length + 1} nodes: ${[node, ...others].map((one) => one.name).join(', ')}. Try, in another terminal:`,
+      );
+      say(`  binnacle status --data ${at(0)}`);
+      say(`  binnacle switch-over --data ${at(0)}`);
+    }
     say(
       keep
         ? `Everything is kept in ${data}. Ctrl-C stops it.`
@@ -38,16 +63,62 @@ export const runDemo: LocalActs['demo'] = async ({ keep, say }) => {
     );
     return await untilStopped(node);
   } finally {
+    for (const other of others.reverse()) await other.stop().catch(() => {});
     if (!keep) await rm(data, { recursive: true, force: true });
   }
 };
 
+const nameAt = (place: number): string => demoNames[place] ?? `bench-${place - 2}`;
+
+async function startBeside(node: RunningNode, data: string, place: number): Promise<RunningNode> {
+  if (!isFounded(data)) {
+    const invited = await node.handlers.invite(desktopAsks({ duties: demoDuties[place] ?? ['worker'] }));
+    if ('code' in invited) throw new Error(invited.detail);
+    await join({ data, code: (invited.body as { code: string }).code, name: nameAt(place) });
+  }
+  const log = makeLog(nameAt(place), process.env['BINNACLE_LOG'] ?? 'warn');
+  return startNode({ data, host, listen: null, peers: '127.0.0.1:0', log });
+}
+
+/** A request of this computer's user, without the way over the socket. */
+const desktopAsks = <B>(body: B) =>
+  ({
+    caller: { by: 'desktop', name: 'this computer', role: 'admin', kind: 'desktop' },
+    ...{ params: {}, query: {}, body, key: null, headers: {}, requestHash: '', head: false, address: 'local' },
+    ...{ secure: false, signal: new AbortController().signal },
+  }) as never;
+
+/** The other nodes come by the next port, unless told otherwise. */
+function besideDoor(listen: string | null): string | null {
+  const match = /^(.*):(\d{1,5})$/.exec(listen ?? '');
+  if (!match) return null;
+  const port = Number(match[2]);
+  return `${match[1]}:${port === 0 ? 0 : port + 1}`;
+}
+
 /** Starts the node of a folder without network and without starting tasks, for one command. */
 export const borrowNode: LocalActs['offline'] = async (data) => {
   const node = await startNode({ data, listen: null, host: null, log: makeLog('offline', 'error') });
+  if (isOneOfSeveral(node)) {
+    await node.stop();
+    throw new CannotStart(
+      'no_active',
+      `The node in ${data} is one of several, and is not running.`,
+      'Start it, or ask another node of the cluster by --url or --data.',
+    );
+  }
   await untilActive(node.loop);
   return { socketPath: node.socketPath, stop: () => node.stop() };
 };
+
+/** Others have to agree before it may act: borrowing it for a command would only wait. */
+function isOneOfSeveral({ loop }: RunningNode): boolean {
+  const { accepted } = loop.state.member.register;
+  return (
+    !loop.state.member.keepsJournal ||
+    new Set([...votersOf(accepted).map((one) => one.node), ...writersOf(accepted)]).size > 1
+  );
+}
 
 /** Runs until a signal asks to stop, or the node has to. Gives the exit code. */
 async function untilStopped(node: RunningNode): Promise<number> {
@@ -65,7 +136,13 @@ async function untilStopped(node: RunningNode): Promise<number> {
 }
 
 async function startAnywhere(data: string): Promise<RunningNode> {
-  const options = { data, host, example: true, log: makeLog('demo', process.env['BINNACLE_LOG'] ?? 'warn') };
+  const options = {
+    data,
+    host,
+    example: true,
+    peers: '127.0.0.1:0',
+    log: makeLog('demo', process.env['BINNACLE_LOG'] ?? 'warn'),
+  };
   try {
     return await startNode({ ...options, listen: DEMO_LISTEN });
   } catch (error) {

@@ -10,6 +10,7 @@ import { found, isFounded } from './founding.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { machineName } from './io/machine/machine.ts';
 import type { Channel } from './io/process/orders.ts';
+import { headline as headlineOf, rolesOf } from './requests/cluster-words.ts';
 import { CannotStart, type RunningNode, startNode } from './running-node.ts';
 
 type Port = {
@@ -111,9 +112,11 @@ async function start(told: Extract<FromShell, { type: 'start' }>): Promise<void>
 
 let told = '';
 function tellRoles(): void {
-  const active = node?.loop.state.controller.phase === 'active';
-  const roles = active ? ['active', 'worker'] : ['worker'];
-  const headline = active ? 'Active, alone in its cluster' : 'Starting';
+  if (!node) return;
+  const { parts } = node;
+  const own = parts.directory().nodes.find((one) => one.id === node!.loop.state.self.node);
+  const roles = rolesOf(parts, node.loop.state.self.node, own?.duties ?? []);
+  const headline = headlineOf(parts);
   const now = JSON.stringify([roles, headline]);
   if (now !== told) shell.postMessage({ type: 'roles', roles, headline });
   told = now;

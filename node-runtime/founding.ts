@@ -12,13 +12,13 @@ import type { Entry, Fact } from './contract/facts.ts';
 import { foundingCharter } from './core/cluster/charter.ts';
 import { foundingRegister } from './core/cluster/register.ts';
 import { foundingTerm } from './core/cluster/terms.ts';
-import { chainStart } from './io/journal/chain.ts';
+import { entryText } from './core/folding.ts';
+import { chainOf, chainStart } from './io/journal/chain.ts';
 import { openJournal } from './io/journal/journal.ts';
 import { machineName } from './io/machine/machine.ts';
 import { machineHosts, makeIdentity } from './io/trust/identity.ts';
 import { saveIdentity } from './io/trust/identity-store.ts';
 import { hashPassword } from './io/trust/passwords.ts';
-import { sealEntry } from './node.ts';
 
 export type Founding = { data: string; cluster: string; name?: string; admin?: string; password?: string };
 export type Founded = {
@@ -56,9 +56,10 @@ export async function found(asked: Founding): Promise<Founded> {
   if (existsSync(journal)) renameSync(journal, `${journal}.aside-${Date.now()}`);
   const passwordHash = await hashPassword(password);
   if (typeof passwordHash !== 'string') throw new Error(passwordHash.detail);
-  await writeJournal(asked, nodeName, admin, passwordHash);
+  const ids = { clusterId: `c-${randomBytes(5).toString('hex')}`, nodeId: `n-${randomBytes(5).toString('hex')}` };
+  await writeJournal(asked, ids, nodeName, admin, passwordHash);
   // The identity comes last: its presence says that the founding is complete.
-  const identity = await makeIdentity({ clusterName: asked.cluster, nodeName, hosts: machineHosts() });
+  const identity = await makeIdentity({ ...ids, clusterName: asked.cluster, nodeName, hosts: machineHosts() });
   await saveIdentity(places(asked.data).trust, identity);
   return {
     cluster: asked.cluster,
@@ -69,7 +70,13 @@ export async function found(asked: Founding): Promise<Founded> {
   };
 }
 
-async function writeJournal(asked: Founding, nodeName: string, admin: string, passwordHash: string): Promise<void> {
+async function writeJournal(
+  asked: Founding,
+  { clusterId: cluster, nodeId: node }: { clusterId: string; nodeId: string },
+  nodeName: string,
+  admin: string,
+  passwordHash: string,
+): Promise<void> {
   const journal = await openJournal({
     directory: places(asked.data).journal,
     onFault: (error) => {
@@ -77,8 +84,6 @@ async function writeJournal(asked: Founding, nodeName: string, admin: string, pa
     },
   });
   try {
-    const node = `n-${randomBytes(5).toString('hex')}`;
-    const cluster = `c-${randomBytes(5).toString('hex')}`;
     const now = Date.now();
     const self = { node, store: journal.opened.store };
     const facts: Fact[] = [
@@ -88,12 +93,13 @@ async function writeJournal(asked: Founding, nodeName: string, admin: string, pa
     let chain = chainStart;
     const entries = facts.map((fact, at) => {
       const entry: Entry = { term: foundingTerm(node), index: at + 1, at: now, by: 'node', via: nodeName, fact };
-      const sealed = sealEntry(entry, chain);
-      chain = sealed.chain;
-      return sealed;
+      const { term, index } = entry;
+      const text = entryText(entry);
+      chain = chainOf(chain, term, index, text);
+      return { term, index, text, chain };
     });
     const register = foundingRegister(cluster, self, foundingCharter(self, now));
-    await Promise.all([journal.saveRegister(JSON.stringify(register)), journal.append(entries)]);
+    await Promise.all([journal.saveRecord('register', JSON.stringify(register)), journal.append(entries)]);
   } finally {
     await journal.close();
   }

@@ -11,11 +11,15 @@ import { programVersion } from './version.ts';
 
 const acts: LocalActs = {
   init: async (asked) => (await import('./founding.ts')).found(asked),
+  join: async (asked) => (await import('./joining.ts')).join(asked),
   node: async (asked) => (await import('./daemon.ts')).runNode(asked),
   demo: async (asked) => (await import('./daemon.ts')).runDemo(asked),
   doctor: async ({ data }) => (await import('./doctor.ts')).examine(data),
   offline: async (data) => (await import('./daemon.ts')).borrowNode(data),
 };
+
+// Whoever reads the output may have seen enough (`binnacle status | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exitCode = await runCommandLine(process.argv.slice(2), acts, {
   out: (text) => process.stdout.write(text),

@@ -7,45 +7,70 @@
  * cannot answer. Down: doors first, then the loop, then the journal. Jobs are
  * not stopped with the node: they live in their wrappers and are found again.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errors } from './contract/errors.ts';
+import { makeContents } from './contents.ts';
+import { errors, type Refusal, refuse } from './contract/errors.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
+import { type Directory, type PeerMessage, PeerMessageShape, type Told } from './contract/peer-messages.ts';
+import { votersOf, writersOf } from './core/cluster/charter.ts';
+import { PROTOCOL_VERSION } from './core/cluster/messages.ts';
+import type { Register } from './core/cluster/register.ts';
+import { timings } from './core/cluster/timing.ts';
 import { endedRuns } from './core/jobs/jobs.ts';
+import { type SandboxRecord, sandboxNamed, sandboxView } from './core/sandboxes/sandboxes.ts';
 import { exampleSandbox } from './examples.ts';
+import { fetchSnapshot, makeFilesOf } from './fetching.ts';
 import { places } from './founding.ts';
 import type { Host } from './host.ts';
 import { openBlobs } from './io/files/blobs.ts';
 import { openUploads } from './io/files/uploads.ts';
 import type { Handlers } from './io/http/asked.ts';
+import { shownIn } from './io/http/checks.ts';
+import { openPeers, type PeerMember, type Peers } from './io/http/peers.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { openJournal } from './io/journal/journal.ts';
 import type { FiledRun } from './io/journal/records.ts';
+import { uptimeMs } from './io/machine/clock.ts';
 import { makeLog, type NodeLog } from './io/machine/log.ts';
-import { bootId, defaultSlots, type Load, watchLoad } from './io/machine/machine.ts';
+import { bootId, defaultSlots, type Load, onMains, platformText, watchLoad } from './io/machine/machine.ts';
 import { makeMetrics } from './io/machine/metrics.ts';
 import { connectRunner } from './io/process/connect-runner.ts';
-import { hostsOf, machineHosts, renewIfNeeded, serverCertificate } from './io/trust/identity.ts';
+import { nodeIdOf } from './io/trust/certificates.ts';
+import { hostsOf, type Identity, machineHosts, renewIfNeeded, serverCertificate } from './io/trust/identity.ts';
 import { loadIdentity, saveIdentity } from './io/trust/identity-store.ts';
 import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
-import { makeOwnWorker, type OwnWorker } from './own-worker.ts';
+import { makeOutputs } from './outputs.ts';
+import { askPeer } from './requests/ask-peer.ts';
+import { inNames, leaderOf, whyNobody } from './requests/cluster-words.ts';
+import { makeDelegate } from './requests/delegate.ts';
 import { putExamples } from './requests/examples.ts';
 import { makeHandlers } from './requests/handlers.ts';
+import { identify } from './requests/identify.ts';
+import { innerRoutes } from './requests/inner.ts';
+import { localFolder } from './requests/local-sandboxes.ts';
 import type { Parts } from './requests/parts.ts';
-import { identify } from './requests/people.ts';
 import { summaryOfRun } from './requests/runs.ts';
 import { programVersion } from './version.ts';
+import { makeWorker, type OwnWorker } from './worker.ts';
 
 export type NodeOptions = {
   data: string;
   /** `host:port` for people and programs, or null for this computer only. */
   listen: string | null;
+  /** `host:port` for the other nodes of the cluster, or null: none can reach this one. */
+  peers?: string | null;
+  /** Tasks at a time; the default is by the machine. */
+  slots?: number;
+  /** How patient the cluster is (PROTOCOL section 6). */
+  timing?: keyof typeof timings;
   /** A new name for this node; it keeps it. */
   name?: string;
   /** Null: no tasks are started (a command that borrows a stopped node). */
@@ -62,6 +87,8 @@ export type NodeOptions = {
 export type RunningNode = {
   name: string;
   url: string | null;
+  /** Where other nodes reach this one. */
+  peersPort: number | null;
   fingerprint: string;
   socketPath: string;
   loop: Loop;
@@ -93,10 +120,12 @@ function withNextStep(error: unknown): unknown {
 
 const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 6 * 3_600_000;
+const LEAVE_MS = 2_500;
+const ADDRESSES_MAX = 4;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const at = places(options.data);
-  const identity = await currentIdentity(at.trust, options.data, options.name);
+  let identity = await currentIdentity(at.trust, options.data, options.name);
   const name = identity.nodeName;
   const log = options.log ?? makeLog(name);
   let fault: (error: unknown) => void = () => {};
@@ -116,8 +145,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         `Make one: binnacle init --data ${options.data} --cluster NAME`,
       );
     }
-    const nodeId: string = JSON.parse(journal.opened.register).node;
-    const self = { node: nodeId, name, slots: defaultSlots() };
+    const register = JSON.parse(journal.opened.register) as Register;
+    const self = { node: register.node, name };
+    const slots = options.slots ?? defaultSlots();
+    const timing = timings[options.timing ?? 'lan'];
+    let directory = rememberedDirectory(journal.opened.directory, self, identity.clusterName);
+    const dutiesHere = () => directory.nodes.find((one) => one.id === self.node)?.duties ?? [];
     const blobs = await openBlobs(at.blobs);
     const uploads = await openUploads(at.uploads, blobs);
     const look = watchLoad(options.data);
@@ -139,41 +172,124 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let loop: Loop;
     let worker: OwnWorker | null = null;
     let live: Live;
+    let peers: Peers | null = null;
     const stop = async (error?: unknown) => {
       if (stopped) return ended.catch(() => {});
       stopped = true;
       if (error) log.error({ err: error }, 'This node has to stop. The others go on, and so do its jobs.');
+      else await leave(loop, log);
       await takeApart().catch((late) => log.error({ err: late }, 'Something did not stop in order.'));
       if (error) settle.failed(error);
       else settle.done();
     };
     fault = (error) => void stop(error);
 
+    // ------------------------------------------------------ other nodes
+
+    const isController = (node: string) =>
+      directory.nodes.find((one) => one.id === node)?.duties.includes('controller') === true;
+    const controllers = () => directory.nodes.filter((one) => isController(one.id) && one.id !== self.node);
+    const sources = () => {
+      const lead = loop.state.lead?.node;
+      const others = controllers().map((one) => one.id);
+      return lead && lead !== self.node ? [lead, ...others.filter((node) => node !== lead)] : others;
+    };
+    const contents = makeContents({
+      blobs,
+      peers: () => peers,
+      sources,
+      warn: (what, sentence) => log.warn(what, sentence),
+    });
+    undo.push(() => contents.close());
+
+    const outputs = makeOutputs({
+      data: options.data,
+      peers: () => peers,
+      warn: (what, words) => log.warn(what, words),
+    });
+    undo.push(() => outputs.close());
+
+    function useDirectory(found: Directory, isOld = false): void {
+      if (!isOld && found.position < directory.position && !dutiesHere().includes('controller')) return;
+      directory = found;
+      peers?.setMembers(membersOf(found, self.node), keptBy(found, self.node));
+      journal
+        .saveRecord('directory', JSON.stringify(found))
+        .catch((error) => log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'));
+      loop?.keepJournal(dutiesHere().includes('controller'));
+    }
+
+    function heard(from: string, message: unknown): void {
+      const read = PeerMessageShape.safeParse(message);
+      if (!read.success) {
+        log.warn(
+          { from, problem: read.error.issues[0] },
+          'A message of another node could not be read; it was dropped.',
+        );
+      } else if (read.data.kind === 'directory') {
+        if (isController(from)) useDirectory(read.data.directory);
+      } else loop.hear(from, read.data);
+    }
+
+    // ------------------------------------------------------ the worker
+
+    const boot = await bootId();
+    const send = (to: string, message: PeerMessage) => {
+      if (to === self.node) queueMicrotask(() => loop.hear(self.node, message));
+      else peers?.send(to, message);
+    };
     if (options.host) {
       const runner = connectRunner(options.host.startRunner, {
         dataDir: path.resolve(at.work),
         onLost: (why, restartMs) => log.warn({ restartMs }, `${why} Another one takes over; jobs go on.`),
       });
       undo.push(() => runner.close());
-      worker = makeOwnWorker({
-        node: nodeId,
-        slots: self.slots,
-        journal,
-        blobs,
-        runner,
-        bootId: await bootId(),
-        sandboxes: () => loop.state.replicated.sandboxes,
-        dispatch: (event) => loop.dispatch(event),
+      const made = makeWorker({
+        ...{ cluster: register.cluster, slots, journal, runner, timing, bootId: boot, uptimeMs },
+        clockOrigin: originOf(boot, self.node),
+        filesOf: makeFilesOf({
+          ...{ blobs, contents, sources },
+          peers: () => peers,
+          sandboxes: () => (loop.state.member.keepsJournal ? loop.state.replicated.sandboxes : null),
+        }),
+        send,
         onFault: (error) => fault(error),
       });
+      undo.push(() => made.close());
+      worker = made;
     }
+
+    // -------------------------------------------------------- the loop
+
+    const startedAt = Date.now();
+    const platform = platformText();
+    const tell = (): Told => ({
+      ...{
+        kind: 'told',
+        store: loop?.state.member.register.store ?? register.store,
+        name,
+        slots: options.host ? slots : 0,
+      },
+      ...{ addresses: peerAddresses(options.peers ?? null, peers?.port ?? null), speaks: PROTOCOL_VERSION },
+      ...{ program: programVersion, load, tasksRunning: worker?.running() ?? 0, platform, startedAt },
+      watchRank: watchRank(),
+      blobsMissing: contents.missing(),
+      committed: loop?.state.member.committed ?? 0,
+      clock: worker?.clock() ?? 0,
+    });
     loop = await startLoop({
-      journal,
-      self,
-      hands: worker,
+      ...{ journal, self, timing, log, tell },
+      keepsJournal: isLoneFounder(register) || dutiesHere().includes('controller'),
+      send: (to, message) => void peers?.send(to, message),
+      toWorker: (from, message) => worker?.hear(from, message),
+      useDirectory: (found) => useDirectory(found),
+      inNames: (words) => inNames(directory, words),
+      fetchSnapshot: (from, position) => fetchSnapshot(peers, from, position),
       publish: (events: LiveEvent[]) => live.publish(events),
+      expectContents: (hashes) => contents.expect(hashes),
+      woke: (replicated) => contents.expectAll(replicated),
+      copyOutput: (attempt, node, bytes) => outputs.copy(attempt, node, bytes),
       fileRuns: (runs: Run[]) => journal.fileRuns(runs.map(filed)),
-      log,
       onFault: (error) => fault(error),
       ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
     });
@@ -184,32 +300,68 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       .fileRuns(endedRuns(loop.state.replicated.jobs).map(filed))
       .catch((error) => log.warn({ err: error }, 'The history could not be completed now.'));
 
+    // ------------------------------------------------------- the doors
+
     let url: string | null = null;
+    const door = options.listen ? readListen(options.listen) : null;
+    let doorPort = 0;
     const parts: Parts = {
-      loop,
-      journal,
-      blobs,
-      uploads,
-      live,
-      log,
+      ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
+      peers: () => peers,
+      identity: () => identity,
+      directory: () => directory,
       data: options.data,
-      name,
       version: programVersion,
-      startedAt: Date.now(),
       fingerprint: identity.fingerprint,
       address: () => url,
+      doorAddresses: () => (door ? reachable(door.host, doorPort) : []),
       load: () => load,
       tasksRunning: () => worker?.running() ?? 0,
+      spooled: () => worker?.spooled() ?? 0,
       metrics: makeMetrics(name),
       lastUsed: new Map(),
+      sandbox: (wanted) => sandboxOf(parts, wanted),
+      viewOfLocal: (record) => viewOfLocal(record),
+      identifyShown: async ({ headers }) => {
+        const shown = shownIn(headers);
+        return Object.keys(shown).length > 0
+          ? identify(parts, shown)
+          : refuse(
+              'sign_in_needed',
+              'This can only be asked by people who have signed in and by programs with a token.',
+            );
+      },
     };
     const handlers = makeHandlers(parts);
     const shared = {
       handlers,
       identify: (shown: Parameters<typeof identify>[1]) => identify(parts, shown),
+      delegate: makeDelegate(parts),
       pages: builtPages(),
       log,
     };
+
+    const fromPeers = buildServer({
+      ...shared,
+      door: { kind: 'peer' },
+      inner: innerRoutes(parts, handlers),
+      pages: null,
+    });
+    undo.push(() => fromPeers.close());
+    const opened = await openPeers({
+      ...{ identity, nodeIdOf, log },
+      listen: options.peers ? readListen(options.peers) : null,
+      members: membersOf(directory, self.node),
+      keep: keptBy(directory, self.node),
+      onMessage: (from, message) => heard(from, message),
+      onConnected: (node) => loop.connected(node),
+      onLost: (node, why) => log.info({ node }, `The connection with ${node} was lost: ${why}`),
+      acceptHttp: (socket, node) => fromPeers.accept(socket, node),
+    }).catch((error) => {
+      throw cannotListen(error, options.peers!);
+    });
+    peers = opened;
+    undo.push(() => opened.close());
 
     const socketDirectory = options.socketDirectory ?? (await freshSocketDirectory(undo, at.running));
     const socketPath = socketIn(socketDirectory);
@@ -218,22 +370,29 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.push(() => inside.close());
     if (process.platform !== 'win32') await chmod(socketPath, 0o600);
 
-    if (options.listen) {
-      const { host, port } = readListen(options.listen);
-      const hosts = () => hostsOf(identity, host);
+    if (door) {
+      const hosts = () => hostsOf(identity, door.host);
       const outside = buildServer({ ...shared, door: { kind: 'public', ...serverCertificate(identity), hosts } });
-      const listening = await listenOn(outside, host, port);
+      const listening = await outside.listen(door).catch((error) => {
+        throw cannotListen(error, options.listen!);
+      });
       undo.push(() => outside.close());
+      doorPort = listening.port;
       // Addresses change and certificates end; neither may need a restart.
       const renewing = setInterval(
         () =>
-          void renew(at.trust, outside).catch((error) =>
-            log.warn({ err: error }, 'The certificate could not be renewed.'),
+          void renew(at.trust, outside).then(
+            (renewed) => {
+              if (!renewed) return;
+              identity = renewed;
+              opened.useIdentity(renewed);
+            },
+            (error) => log.warn({ err: error }, 'The certificate could not be renewed.'),
           ),
         RENEW_LOOK_MS,
       );
       undo.push(() => clearInterval(renewing));
-      url = `https://${shownHost(host)}:${listening.port}`;
+      url = `https://${shownHost(door.host)}:${listening.port}`;
     }
     await writeFile(
       at.running,
@@ -245,10 +404,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       void putExamples(parts, exampleSandbox).catch((error) =>
         log.warn({ err: error }, 'The example sandbox could not be made.'),
       );
-    log.info({ id: nodeId, url, socketPath }, 'ready');
+    log.info({ id: self.node, url, peers: opened.port, socketPath }, 'ready');
     return {
       name,
       url,
+      peersPort: opened.port,
       fingerprint: identity.fingerprint,
       socketPath,
       loop,
@@ -261,6 +421,79 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await takeApart().catch(() => {});
     throw error;
   }
+}
+
+/** P24, P26, P27: an orderly stop is no failure. A cluster of one has nobody to tell. */
+async function leave(loop: Loop, log: NodeLog): Promise<void> {
+  if (!loop) return;
+  const { member } = loop.state;
+  const others = votersOf(member.register.accepted).filter((voter) => voter.node !== member.self.node);
+  if (others.length === 0 && writersOf(member.register.accepted).length < 2) return;
+  const told = loop.wish({ wish: 'leave', onShutdown: 'handOver', why: 'it was stopped' });
+  const late = new Promise<null>((done) => setTimeout(() => done(null), LEAVE_MS));
+  const outcome = await Promise.race([told, late]);
+  log.info({ outcome: outcome?.words ?? 'nobody answered in time' }, 'This node leaves.');
+}
+
+/** The node of a founding knows nobody yet: it keeps the journal. */
+const isLoneFounder = (register: Register): boolean =>
+  writersOf(register.accepted).includes(register.node) || register.accepted.active === register.node;
+
+function rememberedDirectory(
+  text: string | null,
+  self: { node: string; name: string },
+  clusterName: string,
+): Directory {
+  if (text !== null) return JSON.parse(text) as Directory;
+  const own = { id: self.node, name: self.name, duties: ['controller' as const, 'worker' as const], addresses: [] };
+  return { position: 0, clusterName, nodes: [own] };
+}
+
+const membersOf = ({ nodes }: Directory, self: string): PeerMember[] =>
+  nodes.filter((one) => one.id !== self).map(({ id, addresses }) => ({ node: id, addresses }));
+
+/** Controllers hold connections with all; the others with the controllers, and watches with each other's controllers only. */
+function keptBy({ nodes }: Directory, self: string): string[] {
+  const own = nodes.find((one) => one.id === self);
+  const all = own?.duties.includes('controller') ?? false;
+  return nodes.filter((one) => one.id !== self && (all || one.duties.includes('controller'))).map((one) => one.id);
+}
+
+/** `host:port` by which other machines reach a door of this one. */
+function reachable(host: string, port: number): string[] {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const hosts = everywhere ? machineHosts().filter((one) => isIP(one) && !['127.0.0.1', '::1'].includes(one)) : [host];
+  return (hosts.length > 0 ? hosts : ['127.0.0.1'])
+    .slice(0, ADDRESSES_MAX)
+    .map((one) => (one.includes(':') ? `[${one}]:${port}` : `${one}:${port}`));
+}
+
+const peerAddresses = (listen: string | null, port: number | null): string[] =>
+  listen === null || port === null ? [] : reachable(readListen(listen).host, port);
+
+/** P23: mains power and a long life make a good watch. Quantised, so that it does not change all the time. */
+function watchRank(): number {
+  const dayUp = Math.min(7, Math.floor(uptimeMs() / 86_400_000));
+  return (onMains() ? 100 : 0) + dayUp;
+}
+
+/** A number for the clock told to others: another one after each boot, so that old readings mean nothing (P35). */
+function originOf(boot: string, node: string): number {
+  const bytes = createHash('sha256').update(`${boot} ${node}`).digest();
+  return bytes.readUInt32BE(0) * 1_000;
+}
+
+async function sandboxOf(parts: Parts, name: string): Promise<SandboxRecord | Refusal> {
+  const { loop } = parts;
+  if (loop.state.member.keepsJournal) return loop.read((state) => sandboxNamed(state.sandboxes, name));
+  const leader = leaderOf(parts);
+  if (!leader) return whyNobody(parts);
+  return askPeer<SandboxRecord>(parts, leader, `sandbox?${new URLSearchParams({ name })}`);
+}
+
+async function viewOfLocal(record: SandboxRecord) {
+  const folder = await localFolder(record);
+  return 'code' in folder ? sandboxView(record) : sandboxView(record, await folder.measure());
 }
 
 async function currentIdentity(trust: string, data: string, name?: string) {
@@ -278,34 +511,31 @@ async function currentIdentity(trust: string, data: string, name?: string) {
   return identity;
 }
 
-async function renew(trust: string, outside: HttpServer): Promise<void> {
+async function renew(trust: string, outside: HttpServer): Promise<Identity | null> {
   const kept = await loadIdentity(trust);
   const renewed = kept && (await renewIfNeeded(kept, machineHosts(), Date.now()));
-  if (!renewed) return;
+  if (!renewed) return null;
   await saveIdentity(trust, renewed);
   outside.useCertificate(serverCertificate(renewed));
+  return renewed;
 }
 
-async function listenOn(server: HttpServer, host: string, port: number) {
-  try {
-    return await server.listen({ host, port });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why =
-      code === 'EADDRINUSE'
-        ? 'another program uses it'
-        : code === 'EACCES'
-          ? 'this user may not use it'
-          : code === 'EADDRNOTAVAIL'
-            ? 'this machine has no such address'
-            : String(code);
-    throw new CannotStart(
-      'cannot_listen',
-      `${host}:${port} cannot be listened on: ${why}.`,
-      'Choose another address or port with --listen.',
-      error,
-    );
-  }
+function cannotListen(error: unknown, where: string): CannotStart {
+  const code = (error as NodeJS.ErrnoException).code;
+  const why =
+    code === 'EADDRINUSE'
+      ? 'another program uses it'
+      : code === 'EACCES'
+        ? 'this user may not use it'
+        : code === 'EADDRNOTAVAIL'
+          ? 'this machine has no such address'
+          : String(code ?? error);
+  return new CannotStart(
+    'cannot_listen',
+    `${where} cannot be listened on: ${why}.`,
+    'Choose another address or port with --listen or --peers.',
+    error,
+  );
 }
 
 /** `host:port`, `[v6]:port` or `:port`. */

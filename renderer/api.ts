@@ -30,6 +30,15 @@ export const addresses = {
   tokenRemove: ['DELETE', '/api/v1/tokens/{token}', true],
   cluster: ['GET', '/api/v1/cluster', false],
   nodes: ['GET', '/api/v1/nodes', false],
+  nodeChange: ['PUT', '/api/v1/nodes/{node}', true],
+  nodeRemove: ['DELETE', '/api/v1/nodes/{node}', true],
+  invite: ['POST', '/api/v1/invites', false],
+  switchOver: ['POST', '/api/v1/cluster/switch-over', false],
+  park: ['POST', '/api/v1/cluster/park', false],
+  activate: ['POST', '/api/v1/cluster/activate', false],
+  recovery: ['GET', '/api/v1/cluster/recovery', false],
+  recover: ['POST', '/api/v1/cluster/recovery', false],
+  quarantine: ['GET', '/api/v1/cluster/quarantine', false],
   events: ['GET', '/api/v1/events', false],
   sandboxes: ['GET', '/api/v1/sandboxes', false],
   sandboxCreate: ['POST', '/api/v1/sandboxes', true],
@@ -58,6 +67,7 @@ export const addresses = {
   runs: ['GET', '/api/v1/runs', false],
   run: ['GET', '/api/v1/runs/{run}', false],
   cancel: ['POST', '/api/v1/runs/{run}/cancel', true],
+  decideTask: ['POST', '/api/v1/runs/{run}/tasks/{task}/decision', true],
   log: ['GET', '/api/v1/runs/{run}/tasks/{task}/log', false],
   logTimes: ['GET', '/api/v1/runs/{run}/tasks/{task}/log/times', false],
 } as const satisfies Partial<Record<RouteName, Address>>;
@@ -104,7 +114,7 @@ export class Failure extends Error {
 }
 
 /** Told of every failure: the session learns of a lost sign-in, the live state of a node that is down. */
-export const failureListeners = new Set<(failure: Failure) => void>();
+export const failureListeners = new Set<(failure: Failure, name: Name) => void>();
 
 const unreachable = (): Failure =>
   new Failure({
@@ -190,13 +200,14 @@ async function once<N extends Name>(name: N, asked: Asked<N>, key: string | unde
     if (asked.signal?.aborted) throw cause;
     failure = unreachable();
   }
-  for (const listener of failureListeners) listener(failure);
+  for (const listener of failureListeners) listener(failure, name);
   throw failure;
 }
 
-const pausesMs = [250, 1_000, 2_500];
-const worthRepeating = (failure: unknown): boolean =>
-  failure instanceof Failure && ['unreachable', 'unknown_outcome', 'starting'].includes(failure.code);
+/** A fail-over takes a second or two; each node also waits for a new active before it refuses. */
+const pausesMs = [250, 1_000, 2_500, 4_000];
+const passing = new Set(['unreachable', 'unknown_outcome', 'starting', 'stopping', 'no_active', 'not_active']);
+const worthRepeating = (failure: unknown): boolean => failure instanceof Failure && passing.has(failure.code);
 
 /** The response itself, for bytes and streams. A change that may have been lost is asked again, same key. */
 export async function open<N extends Name>(name: N, asked: Asked<N> = {}): Promise<Response> {

@@ -108,6 +108,7 @@ export default {
     door('better-sqlite3', '^node-runtime/io/journal/'),
     door('fastify|@fastify', '^node-runtime/io/http/'),
     door('zod-openapi', '^node-runtime/io/http/'),
+    door('undici', '^node-runtime/io/http/'),
     door('axios|commander', '^node-runtime/io/cli/'),
     door('prom-client', '^node-runtime/io/machine/'),
     door('pino', '^node-runtime/io/machine/'),

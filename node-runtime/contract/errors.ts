@@ -76,6 +76,52 @@ export const errors = {
     title: 'No active controller can be reached',
     next: 'Look at the cluster overview: it says what is missing.',
   },
+  not_active: {
+    status: 503,
+    title: 'This node is not the active controller',
+    next: 'Ask any node through its usual address: it passes requests on by itself.',
+  },
+  node_unreachable: {
+    status: 503,
+    title: 'The node that holds this cannot be reached',
+    next: 'Start that node or its network; the cluster overview says since when it is silent.',
+  },
+  hops_exceeded: {
+    status: 508,
+    title: 'The request was passed on too often',
+    next: 'Try again in a moment: the nodes do not agree yet who is active.',
+  },
+  switch_refused: {
+    status: 409,
+    title: 'The lead cannot be handed over now',
+    next: 'Mend what the sentence names, then try again.',
+  },
+  recovery_refused: {
+    status: 409,
+    title: 'This confirmation of a loss is not taken',
+    next: 'Look at the evidence again: binnacle recover.',
+  },
+  invite_invalid: {
+    status: 403,
+    title: 'This invite is not valid, or no longer',
+    next: 'Make a new one on a member: binnacle invite.',
+  },
+  node_unknown: { status: 404, title: 'There is no such node', next: 'Look at the list of nodes.' },
+  duties_refused: {
+    status: 409,
+    title: 'The cluster cannot do without this',
+    next: 'Give that duty to another node first.',
+  },
+  nothing_to_decide: {
+    status: 409,
+    title: 'Nothing waits for a decision there',
+    next: 'Look at the run: its state says what it waits for.',
+  },
+  version_too_new: {
+    status: 503,
+    title: 'This node cannot read what the cluster writes',
+    next: 'Install the version of the program that the sentence names. Delete nothing.',
+  },
   unknown_outcome: {
     status: 503,
     title: 'It is not known whether this was done',
@@ -209,6 +255,8 @@ export type Refusal = {
   /** What exactly, in one sentence with names in it. */
   detail: string;
   problems?: Problem[];
+  /** Since when it is so, where that is known. */
+  since?: string;
 };
 
 export const refuse = (code: ErrorCode, detail: string, problems?: Problem[]): Refusal =>

@@ -95,10 +95,49 @@ export type Claim = {
   chosen?: boolean;
 };
 
+/** What a node is there for, as people decided; who leads and who votes follows from the charter. */
+export type Duty = 'controller' | 'watch' | 'worker';
+
 export type Fact =
   // cluster
   | { kind: 'clusterFounded'; cluster: string; name: string; node: string; nodeName: string }
-  | { kind: 'activated'; charter: Charter; nodeName: string; slots: number }
+  | { kind: 'activated'; charter: Charter; loss?: Loss }
+  /** A node was let in by an invite; it has a memory (`store`) and no seat yet. */
+  | {
+      kind: 'nodeJoined';
+      node: string;
+      store: string;
+      name: string;
+      duties: Duty[];
+      addresses: string[];
+      slots: number;
+      /** Protocol version it reads (PROTOCOL section 13). */
+      speaks: number;
+      program: string;
+      invite: string;
+    }
+  /** What a node says of itself when it starts and it is not what was known: a new address, a new memory (P33). */
+  | {
+      kind: 'nodeChanged';
+      node: string;
+      store?: string;
+      name?: string;
+      addresses?: string[];
+      slots?: number;
+      speaks?: number;
+      program?: string;
+    }
+  | { kind: 'dutiesChanged'; node: string; duties: Duty[] }
+  /** The watch that is wanted first; null: the best one. */
+  | { kind: 'watchAppointed'; node: string | null }
+  | { kind: 'nodeDrained'; node: string; drained: boolean }
+  | { kind: 'nodeRemoved'; node: string }
+  /** After a confirmed loss: what this worker knows was read, so older runs may use it again (P31). */
+  | { kind: 'workerRead'; node: string }
+  | { kind: 'inviteMade'; id: string; hash: string; duties: Duty[]; expiresAt: number }
+  | { kind: 'inviteRemoved'; id: string }
+  /** From here on entries and messages of this version may be written (PROTOCOL section 13). */
+  | { kind: 'versionEnabled'; version: number }
   // people and programs
   | { kind: 'userCreated'; name: string; role: Role; passwordHash: string }
   | { kind: 'userChanged'; name: string; role?: Role; passwordHash?: string }
@@ -145,6 +184,10 @@ export type Fact =
   /** `nodeName` is how the node was called then: history stays readable when it is renamed or gone. */
   | { kind: 'attemptPlaced'; run: string; task: string; number: number; node: string; nodeName?: string }
   | { kind: 'attemptStarted'; run: string; task: string; number: number; at: number }
+  /** Its worker is silent for longer than it may: what became of it is not known until it is back or a person decides. */
+  | { kind: 'attemptLost'; run: string; task: string; number: number }
+  /** A worker knows an attempt that the journal does not: it was started by a controller that was given up (P31). */
+  | { kind: 'attemptAdopted'; run: string; task: string; number: number; node: string; end?: AttemptEnd }
   | { kind: 'attemptEnded'; run: string; task: string; number: number; end: AttemptEnd; retryAt?: number }
   | { kind: 'taskSkipped'; run: string; task: string; state: 'skipped' | 'cancelled' | 'failed'; reason: string }
   | { kind: 'cancelAsked'; run: string }
@@ -171,6 +214,8 @@ export type Plan = {
   format: 'job' | 'script';
   /** Of all tasks; a task's own goes before it. Kept once, since a job may have many tasks. */
   environment?: Record<string, string>;
+  /** Only this node may run it: it holds the local sandbox. */
+  node?: string;
   tasks: TaskPlan[];
 };
 export type TaskPlan = {

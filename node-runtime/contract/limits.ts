@@ -72,6 +72,46 @@ export const limits = {
   passwordHashesWaitingMax: 20,
   signInKeptMax: 10_000,
 
+  // Cluster
+  nodesMax: 1_000,
+  invitesMax: 200,
+  inviteMs: 24 * 3_600_000,
+  hopsMax: 3,
+  /** How long a request waits at its node for an active, through a fail-over. */
+  activeWaitMs: 12_000,
+  /** Requests that wait so at one node. */
+  activeWaitingMax: 2_000,
+  wishesWaitingMax: 10_000,
+  quarantinePageMax: 1_000,
+
+  // Between nodes
+  peerFrameBytesMax: 8 * 1024 ** 2,
+  /** Messages to one node that have not left this process; more are dropped, which the protocol tolerates. */
+  peerQueueBytesMax: 16 * 1024 ** 2,
+  /** Framed ones with one node; the oldest gives way. */
+  peerConnectionsMax: 4,
+  /** HTTP ones with one node, each way. A followed log or event stream holds one. */
+  peerHttpConnectionsMax: 512,
+  peerAddressesMax: 16,
+  /** From the first byte to a proved identity. */
+  peerHandshakeMs: 3_000,
+  peerHandshakesMax: 128,
+  peerHandshakesPerAddressMax: 64,
+  /** The next address is tried when one has not answered for so long. */
+  peerDialStaggerMs: 250,
+  peerPingMs: 500,
+  peerSilenceMs: 2_500,
+  peerRedialMsMin: 50,
+  peerRedialMsMax: 2_000,
+  peerHeadersMs: 30_000,
+  peerKeepAliveMs: 60_000,
+
+  // Leases of attempts
+  /** From the end of a lease: asked to end at once, killed after this. The protocol allows `workerEndMs`. */
+  leaseGraceMs: 2_000,
+  leaseSaidEveryMs: 200,
+  leaseKeptEveryMs: 1_000,
+
   // Journal
   entryBytesMax: 4 * 1024 ** 2,
   entriesPerBatchMax: 4_096,

@@ -46,14 +46,20 @@ export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
 // ---------------------------------------------------------------- cluster
 
-export const NodeRole = z.enum(['active', 'standby', 'watch', 'spare', 'worker', 'observer']);
+/** What a node does now, read from the charter; `controller` is one that neither leads nor stands by (it joins, or is down). */
+export const NodeRole = z.enum(['active', 'standby', 'controller', 'watch', 'spare', 'worker', 'observer']);
+/** What a node is there for, as people decided. */
+export const Duty = z.enum(['controller', 'watch', 'worker']).meta({ id: 'Duty' });
+export type Duty = z.infer<typeof Duty>;
 export const Node = z
   .object({
     id: z.string(),
     name: z.string(),
     address: z.string().optional(),
     roles: z.array(NodeRole),
+    duties: z.array(Duty),
     thisNode: z.boolean(),
+    drained: z.boolean().meta({ description: 'It keeps what it runs and gets nothing new' }),
     reachable: z.boolean(),
     since: Time.meta({ description: 'Reachable or unreachable since' }),
     version: z.string(),
@@ -64,6 +70,9 @@ export const Node = z
     diskFreeBytes: z.number(),
     slots: z.number().int(),
     tasksRunning: z.number().int(),
+    /** How far its journal is behind, where it keeps one. */
+    lagEntries: z.number().int().optional(),
+    roundTripMs: z.number().optional(),
     fingerprint: z.string().optional(),
   })
   .meta({ id: 'Node' });
@@ -92,12 +101,24 @@ export const Cluster = z
       version: z.string(),
       startedAt: Time,
     }),
-    state: z.enum(['working', 'starting', 'waiting', 'read_only']),
+    state: z
+      .enum(['working', 'starting', 'waiting', 'parked', 'read_only'])
+      .meta({ description: 'parked: stopped on purpose, nobody acts until a person or the stopped node says so' }),
     term: z.string().meta({ description: 'era.number.node' }),
     active: z.string().nullable(),
     standby: z.string().nullable(),
     watch: z.string().nullable(),
+    spares: z.array(z.string()),
     mode: z.enum(['solo', 'paired']),
+    parked: z.object({ by: z.string(), why: z.string() }).nullable(),
+    charter: z
+      .object({
+        reason: z.string(),
+        at: Time,
+        writeSet: z.array(z.string()),
+        voters: z.array(z.array(z.string())).meta({ description: 'Two sets while seats change' }),
+      })
+      .nullable(),
     headline: z.string().meta({ description: 'One sentence: how it is' }),
     survives: z.object({
       sentence: z.string(),
@@ -108,7 +129,8 @@ export const Cluster = z
       end: z.number().int(),
       committed: z.number().int(),
       snapshot: z.number().int(),
-      lag: z.number().int(),
+      lag: z.number().int().meta({ description: 'Entries the standby (or this node, where it follows) is behind' }),
+      quarantined: z.number().int().meta({ description: 'Entries cut from this journal and kept aside' }),
     }),
     counts: z.object({
       nodes: z.number().int(),
@@ -117,13 +139,79 @@ export const Cluster = z
       runsWaiting: z.number().int(),
       runsToday: z.number().int(),
       failedToday: z.number().int(),
+      tasksUnknown: z
+        .number()
+        .int()
+        .meta({ description: 'Attempts whose worker is silent: a person may have to decide' }),
     }),
     happened: z.array(Happening),
     readAt: Time,
-    fresh: z.boolean().meta({ description: 'Answered by the active from committed state' }),
+    fresh: z.boolean().meta({ description: 'Answered by the active from committed state, confirmed by a quorum' }),
+    recovery: z
+      .boolean()
+      .meta({ description: 'This node can go on only after a person confirms a loss: see /api/v1/cluster/recovery' }),
   })
   .meta({ id: 'Cluster' });
 export type Cluster = z.infer<typeof Cluster>;
+
+/** What a node gets that was let in: its identity, and who else there is. */
+export const Joined = z
+  .object({
+    cluster: z.string(),
+    clusterName: z.string(),
+    certificate: z.string(),
+    authority: z.string(),
+    /** Only a controller gets the key of the authority. */
+    authorityKey: z.string().optional(),
+    duties: z.array(Duty),
+    members: z.array(
+      z.object({ node: z.string(), name: z.string(), addresses: z.array(z.string()), duties: z.array(Duty) }),
+    ),
+  })
+  .meta({ id: 'Joined' });
+export type Joined = z.infer<typeof Joined>;
+
+/** What a person is shown before a loss is confirmed (PROTOCOL section 9). */
+export const Evidence = z
+  .object({
+    possible: z.boolean().meta({ description: 'A confirmation would be taken here now' }),
+    why: z.string().meta({ description: 'Why it is needed, or why it is not possible' }),
+    evidence: z.string().meta({ description: 'What the confirmation is bound to; it is void when this changes' }),
+    candidate: z.object({ id: z.string(), name: z.string(), journalEnd: z.number().int(), term: z.string() }),
+    nodes: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        voter: z.string().meta({ description: 'node#store, as a confirmation names it' }),
+        votes: z.boolean(),
+        inWriteSet: z.boolean(),
+        heardAt: Time.nullable(),
+        alive: z.boolean(),
+        sentence: z.string(),
+      }),
+    ),
+    suggested: z.array(z.string()).meta({ description: 'Voters (node#store) that would have to be declared lost' }),
+    loss: z.string().meta({ description: 'What is lost if the statement is right, in a sentence' }),
+    danger: z.string().meta({ description: 'What happens if it is wrong, in a sentence' }),
+    opensEra: z.boolean(),
+  })
+  .meta({ id: 'Evidence' });
+export type Evidence = z.infer<typeof Evidence>;
+
+export const QuarantinedEntry = z
+  .object({
+    id: z.number().int(),
+    index: z.number().int(),
+    term: z.string(),
+    cutAt: Time,
+    reason: z.string(),
+    at: Time.nullable(),
+    by: z.string(),
+    kind: z.string(),
+    fact: z.unknown(),
+  })
+  .meta({ id: 'QuarantinedEntry', description: 'An entry that was cut from this journal and is kept aside' });
+export type QuarantinedEntry = z.infer<typeof QuarantinedEntry>;
 
 // -------------------------------------------------------------- sandboxes
 
@@ -231,7 +319,7 @@ export const Attempt = z
     number: z.number().int(),
     node: z.string(),
     term: z.string(),
-    state: z.enum(['placed', 'running', 'succeeded', 'failed', 'cancelled', 'unknown']),
+    state: z.enum(['placed', 'running', 'lost', 'succeeded', 'failed', 'cancelled', 'unknown']),
     placedAt: Time,
     startedAt: Time.optional(),
     endedAt: Time.optional(),

@@ -64,6 +64,7 @@ const inSandbox = z.object({ sandbox: m.SandboxName });
 const atFile = z.object({ sandbox: m.SandboxName, path: m.SandboxPath.min(1) });
 const inUpload = z.object({ sandbox: m.SandboxName, upload: z.string().max(64) });
 const ofRun = z.object({ run: z.string().max(64) });
+const ofNode = z.object({ node: z.string().min(1).max(64).meta({ description: 'its id, or its name' }) });
 const ofTask = z.object({ run: z.string().max(64), task: z.string().max(128) });
 const Name = z.string().regex(/^[a-z][a-z0-9._-]{0,47}$/, 'lower-case letters, digits, dot, dash, underline');
 const Password = z.string().min(limits.passwordCharsMin).max(limits.passwordCharsMax);
@@ -142,6 +143,92 @@ export const routes = {
   nodes: route('GET', '/api/v1/nodes', 'viewer', 'The nodes of the cluster', {
     answer: z.object({ nodes: z.array(m.Node) }),
   }),
+  nodeChange: route('PUT', '/api/v1/nodes/{node}', 'admin', 'Change what a node is there for, or drain it', {
+    params: ofNode,
+    body: z.object({
+      duties: z.array(m.Duty).max(3).optional(),
+      drained: z.boolean().optional(),
+      watch: z.literal(true).optional().meta({ description: 'appoint it as the watch that is wanted first' }),
+    }),
+    answer: m.Node,
+  }),
+  nodeRemove: route('DELETE', '/api/v1/nodes/{node}', 'admin', 'Remove a node; its certificate is useless at once', {
+    params: ofNode,
+  }),
+  invite: route('POST', '/api/v1/invites', 'admin', 'Make a one-time code with which a node joins', {
+    body: z.object({
+      duties: z.array(m.Duty).min(1).max(3),
+      expiresInMinutes: z.number().int().min(1).max(10_080).optional(),
+    }),
+    answer: z.object({ code: z.string(), duties: z.array(m.Duty), expiresAt: m.Time }),
+    status: 201,
+    change: false,
+  }),
+  join: route('POST', '/api/v1/join', 'nobody', 'A node joins with a one-time code', {
+    body: z.object({
+      secret: z.string().max(64),
+      node: z.string().regex(/^n-[0-9a-f]{10}$/),
+      store: z.string().regex(/^[0-9a-f]{32}$/),
+      name: z.string().min(1).max(64),
+      request: z.string().max(8192).meta({ description: 'PKCS#10 request, PEM' }),
+      addresses: z.array(z.string().max(300)).max(16),
+      hosts: z.array(z.string().max(255)).max(32),
+      slots: whole(limits.slotsMax),
+      speaks: whole(1000),
+      program: z.string().max(40),
+    }),
+    answer: m.Joined,
+    status: 201,
+    change: false,
+  }),
+  switchOver: route(
+    'POST',
+    '/api/v1/cluster/switch-over',
+    'operator',
+    'Hand the lead to the standby; nothing is lost; refused with the reason when it is not in step',
+    { answer: z.object({ sentence: z.string(), active: z.string() }), change: false },
+  ),
+  park: route('POST', '/api/v1/cluster/park', 'admin', 'Stop for maintenance: nobody acts, no fail-over', {
+    body: z.object({ why: z.string().min(1).max(500) }),
+    answer: z.object({ sentence: z.string() }),
+    change: false,
+  }),
+  activate: route('POST', '/api/v1/cluster/activate', 'admin', 'End a parking at this controller', {
+    answer: z.object({ sentence: z.string() }),
+    change: false,
+  }),
+  recovery: route('GET', '/api/v1/cluster/recovery', 'admin', 'Evidence for confirming a loss at this controller', {
+    answer: m.Evidence,
+  }),
+  recover: route(
+    'POST',
+    '/api/v1/cluster/recovery',
+    'admin',
+    'Confirm a loss at this controller, bound to the evidence',
+    {
+      body: z.object({
+        evidence: z.string().max(2000),
+        lost: z.array(z.string().max(128)).max(8),
+        statement: z.string().min(1).max(1000),
+        chosen: z
+          .boolean()
+          .optional()
+          .meta({ description: 'two eras stand against each other and this one is chosen' }),
+      }),
+      answer: z.object({ sentence: z.string() }),
+      change: false,
+    },
+  ),
+  quarantine: route(
+    'GET',
+    '/api/v1/cluster/quarantine',
+    'admin',
+    'Entries that were cut from this journal, oldest first',
+    {
+      query: z.object({ after: whole(Number.MAX_SAFE_INTEGER).optional(), limit: whole(1000).min(1).optional() }),
+      answer: z.object({ entries: z.array(m.QuarantinedEntry), more: z.boolean() }),
+    },
+  ),
   events: route('GET', '/api/v1/events', 'viewer', 'Live events (SSE); resume with Last-Event-ID', {
     query: z.object({ after: whole(Number.MAX_SAFE_INTEGER).optional() }),
     answer: { media: 'text/event-stream' },
@@ -382,6 +469,17 @@ export const routes = {
     params: ofRun,
     answer: m.Run,
   }),
+  decideTask: route(
+    'POST',
+    '/api/v1/runs/{run}/tasks/{task}/decision',
+    'operator',
+    'Decide what an attempt of a lost worker came to',
+    {
+      params: ofTask,
+      body: z.object({ decision: z.enum(['again', 'succeeded', 'failed']) }),
+      answer: m.Run,
+    },
+  ),
   log: route(
     'GET',
     '/api/v1/runs/{run}/tasks/{task}/log',

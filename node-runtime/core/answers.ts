@@ -5,6 +5,7 @@
 import { tokenView, userView } from './access/access.ts';
 import type { Reply } from './effects.ts';
 import { runOf } from './jobs/jobs.ts';
+import { memberNamed } from './members/members.ts';
 import type { Replicated } from './replicated.ts';
 import { entryAt, sandboxView } from './sandboxes/sandboxes.ts';
 import type { Wish } from './wishes.ts';
@@ -28,7 +29,12 @@ export function answerTo(state: Replicated, wish: Wish, run: string | undefined)
     case 'launch':
       return { status: 201, body: runOf(state.jobs, run!) };
     case 'cancel':
+    case 'decideTask':
       return { status: 200, body: runOf(state.jobs, wish.run) };
+    case 'join':
+      return { status: 201, body: { duties: state.members.nodes.get(wish.node)!.duties } };
+    case 'changeNode':
+      return { status: 200, body: { node: memberNamed(state.members, wish.node)!.id } };
     default:
       return { status: 204, body: null };
   }

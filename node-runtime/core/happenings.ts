@@ -5,13 +5,17 @@
  * ago); what a person would want to read in the morning is. Each part of the
  * core words its own facts; this file words those of the cluster itself.
  */
-import type { Entry } from '../contract/facts.ts';
+import type { Entry, Loss } from '../contract/facts.ts';
 import type { Happening } from '../contract/model.ts';
-import { termText } from './cluster/terms.ts';
 import { jobHappening } from './jobs/happening.ts';
 import type { Jobs } from './jobs/jobs.ts';
+import type { Members } from './members/members.ts';
 
-export function happeningOf(jobs: Jobs, entry: Entry): Happening | null {
+/** What words need of the state. */
+type Told = { jobs: Jobs; members: Members };
+
+/** The state already holds the entry. */
+export function happeningOf(state: Told, entry: Entry): Happening | null {
   const told = (tone: Happening['tone'], text: string, subject?: string): Happening => ({
     position: entry.index,
     at: new Date(entry.at).toISOString(),
@@ -21,14 +25,59 @@ export function happeningOf(jobs: Jobs, entry: Entry): Happening | null {
   });
   const who = personOf(entry.by);
   const fact = entry.fact;
+  const nameOf = (node: string): string => state.members.nodes.get(node)?.name ?? node;
   switch (fact.kind) {
     case 'clusterFounded':
       return told('brass', `${fact.nodeName} founded the cluster ${fact.name}`, fact.nodeName);
     case 'activated':
+      return activated(fact, told, nameOf);
+    case 'nodeJoined':
+      return told('info', `${fact.name} joined as ${fact.duties.join(' and ')}`, fact.name);
+    case 'nodeRemoved':
+      return told('warn', `A node was removed by ${who}`);
+    case 'dutiesChanged': {
+      const name = nameOf(fact.node);
+      return told('info', `${name} is now ${fact.duties.join(' and ') || 'there without a duty'}, said ${who}`, name);
+    }
+    case 'nodeDrained': {
+      const name = nameOf(fact.node);
       return told(
-        'brass',
-        `${fact.nodeName} is active in term ${termText(fact.charter.term).split('.')[1]}`,
-        fact.nodeName,
+        'info',
+        fact.drained ? `${name} gets no new tasks, said ${who}` : `${name} takes tasks again, said ${who}`,
+        name,
+      );
+    }
+    case 'watchAppointed': {
+      const name = fact.node ? nameOf(fact.node) : '';
+      return told(
+        'info',
+        name ? `${name} was appointed as watch by ${who}` : `No watch is preferred any more, said ${who}`,
+        name,
+      );
+    }
+    case 'nodeChanged':
+      return fact.store && fact.node !== entry.term.node
+        ? told('info', `${nameOf(fact.node)} has a memory of its own and waits for a seat`, nameOf(fact.node))
+        : null;
+    case 'versionEnabled':
+      return told('info', `All nodes read version ${fact.version}: it is used from here on`);
+    case 'attemptLost': {
+      const node = nameOf(
+        state.jobs.runs
+          .get(fact.run)
+          ?.tasks.flatMap((task) => task.attempts)
+          .at(-1)?.node ?? '',
+      );
+      return {
+        ...told('alarm', `${node} is silent: what became of ${fact.task} in ${fact.run} is unknown`, node),
+        run: fact.run,
+      };
+    }
+    case 'attemptAdopted':
+      return told(
+        'warn',
+        `${nameOf(fact.node)} ran ${fact.task} of ${fact.run}, which this journal does not know`,
+        nameOf(fact.node),
       );
     case 'sandboxCreated':
       return told('info', `${fact.name} was made by ${who}`, fact.name);
@@ -43,8 +92,28 @@ export function happeningOf(jobs: Jobs, entry: Entry): Happening | null {
         ? told('info', `Token ${fact.label} (${fact.role}) made by ${who}`, fact.label)
         : null;
     default:
-      return jobHappening(jobs, entry);
+      return jobHappening(state.jobs, entry);
   }
+}
+
+/** Who leads now, and what it may lack (P30). */
+function activated(
+  { charter, loss }: Extract<Entry['fact'], { kind: 'activated' }>,
+  told: (tone: Happening['tone'], text: string, subject?: string) => Happening,
+  nameOf: (node: string) => string,
+): Happening {
+  const name = nameOf(charter.active);
+  const standby = charter.writeSet.map((text) => text.split('#')[0]!).find((node) => node !== charter.active);
+  const beside = standby ? ` with ${nameOf(standby)} as standby` : '';
+  if (!charter.claim) return told('brass', `${name} is active in term ${charter.term.number}${beside}`, name);
+  const by = personOf(charter.claim.by);
+  return told('alarm', `${name} is active after ${by} confirmed a loss. ${loss ? lossInWords(loss) : ''}`.trim(), name);
+}
+
+export function lossInWords({ from, upTo, certain }: Loss): string {
+  if (certain === 'none' || (upTo !== null && upTo < from)) return 'Nothing that was acknowledged is lost.';
+  if (upTo === null) return `That acknowledged entries from ${from} on are lost cannot be excluded.`;
+  return `At most ${upTo - from + 1} acknowledged entries are lost: ${from} to ${upTo}.`;
 }
 
 /** `user:ops` → ops; `token:ab12` → token ab12; the desktop and the node by those words. */

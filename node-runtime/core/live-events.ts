@@ -32,9 +32,9 @@ export function eventsOf(state: Replicated, entry: Entry, touched: Touched): Liv
       name: fact.name,
       change: fact.kind === 'sandboxCreated' ? 'created' : 'removed',
     });
-  } else if (fact.kind === 'activated') {
+  } else if (fact.kind === 'activated' || touched.members) {
     events.push({ kind: 'cluster', ...stamp });
-  } else if ('task' in fact) {
+  } else if ('task' in fact && fact.kind !== 'attemptAdopted') {
     const task = taskOf(state.jobs, fact.run, fact.task);
     if (task) events.push({ kind: 'task', ...stamp, run: fact.run, task });
   }

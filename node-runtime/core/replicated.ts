@@ -7,11 +7,12 @@
  *
  * Rules: P16 (apply in order), decide / apply of ARCHITECTURE.
  */
-import type { Charter, Entry, Term } from '../contract/facts.ts';
+import type { AttemptEnd, Charter, Entry, Term } from '../contract/facts.ts';
 import type { Happening } from '../contract/model.ts';
 import { type Access, applyToAccess, emptyAccess, loadAccess, saveAccess } from './access/access.ts';
 import { happeningOf } from './happenings.ts';
 import { applyToJobs, emptyJobs, type Jobs, loadJobs, saveJobs } from './jobs/jobs.ts';
+import { applyToMembers, emptyMembers, loadMembers, type Members, saveMembers } from './members/members.ts';
 import { applyToKeys, type Keys, loadKeys, saveKeys } from './routing/keys.ts';
 import {
   applyToSandboxes,
@@ -21,12 +22,14 @@ import {
   saveSandboxes,
 } from './sandboxes/sandboxes.ts';
 
-export type Member = { id: string; name: string; slots: number };
+/** An attempt that a worker told of and the journal did not know, after a confirmed loss (P31). */
+export type Adopted = { run: string; task: string; number: number; node: string; at: number; end?: AttemptEnd };
 
 export type Replicated = {
   cluster: { id: string; name: string } | null;
   charter: Charter | null;
-  members: Map<string, Member>;
+  members: Members;
+  adopted: Adopted[];
   access: Access;
   sandboxes: Sandboxes;
   jobs: Jobs;
@@ -38,14 +41,16 @@ export type Replicated = {
 };
 
 /** What an entry touched, so that consoles can be told without comparing states. */
-export type Touched = { runs: string[]; happening: Happening | null };
+export type Touched = { runs: string[]; happening: Happening | null; members: boolean };
 
 const HAPPENINGS_KEPT = 100;
+const ADOPTED_KEPT = 1_000;
 
 export const emptyReplicated = (): Replicated => ({
   cluster: null,
   charter: null,
-  members: new Map(),
+  members: emptyMembers(),
+  adopted: [],
   access: emptyAccess(),
   sandboxes: emptySandboxes(),
   jobs: emptyJobs(),
@@ -60,23 +65,37 @@ export function applyEntry(state: Replicated, entry: Entry): Touched {
   const fact = entry.fact;
   if (fact.kind === 'clusterFounded') {
     state.cluster = { id: fact.cluster, name: fact.name };
-    state.members.set(fact.node, { id: fact.node, name: fact.nodeName, slots: 0 });
   } else if (fact.kind === 'activated') {
     state.charter = fact.charter;
-    state.members.set(fact.charter.active, { id: fact.charter.active, name: fact.nodeName, slots: fact.slots });
+  } else if (fact.kind === 'attemptAdopted') {
+    adopt(state.adopted, fact, entry.at);
   }
+  const members = applyToMembers(state.members, entry);
   applyToAccess(state.access, entry);
   applyToSandboxes(state.sandboxes, entry);
   const runs = applyToJobs(state.jobs, entry);
   applyToKeys(state.keys, entry);
   state.index = entry.index;
   state.term = entry.term;
-  const happening = happeningOf(state.jobs, entry);
+  const happening = happeningOf(state, entry);
   if (happening) {
     state.happened.push(happening);
     if (state.happened.length > HAPPENINGS_KEPT) state.happened.shift();
   }
-  return { runs, happening };
+  return { runs, happening, members };
+}
+
+function adopt(
+  adopted: Adopted[],
+  { kind: _, ...fact }: Extract<Entry['fact'], { kind: 'attemptAdopted' }>,
+  at: number,
+): void {
+  const known = adopted.findIndex(
+    (one) => one.run === fact.run && one.task === fact.task && one.number === fact.number && one.node === fact.node,
+  );
+  if (known >= 0) adopted[known] = { ...adopted[known]!, ...fact };
+  else adopted.push({ ...fact, at });
+  if (adopted.length > ADOPTED_KEPT) adopted.shift();
 }
 
 /** As JSON text, for a snapshot at `state.index`. */
@@ -85,7 +104,8 @@ export function saveReplicated(state: Replicated): string {
     version: 1,
     cluster: state.cluster,
     charter: state.charter,
-    members: [...state.members.values()],
+    members: saveMembers(state.members),
+    adopted: state.adopted,
     access: saveAccess(state.access),
     sandboxes: saveSandboxes(state.sandboxes),
     jobs: saveJobs(state.jobs),
@@ -103,7 +123,8 @@ export function loadReplicated(text: string): Replicated {
   return {
     cluster: saved.cluster,
     charter: saved.charter,
-    members: new Map((saved.members as Member[]).map((member) => [member.id, member])),
+    members: loadMembers(saved.members),
+    adopted: saved.adopted,
     access: loadAccess(saved.access),
     sandboxes: loadSandboxes(saved.sandboxes),
     jobs: loadJobs(saved.jobs),

@@ -15,6 +15,7 @@ import { limits } from '../contract/limits.ts';
 import type { Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
 import * as jobs from './jobs/jobs.ts';
+import * as members from './members/members.ts';
 import type { Replicated } from './replicated.ts';
 import { utf8Bytes } from './sandboxes/paths.ts';
 import * as sandboxes from './sandboxes/sandboxes.ts';
@@ -64,7 +65,12 @@ export type Wish =
       parameters: Record<string, string | number | boolean>;
       plan: Plan;
     }
-  | { wish: 'cancel'; run: string };
+  | { wish: 'cancel'; run: string }
+  | { wish: 'decideTask'; run: string; task: string; decision: 'again' | 'succeeded' | 'failed' }
+  | ({ wish: 'join' } & members.Joining)
+  | { wish: 'invite'; invite: members.Invite }
+  | ({ wish: 'changeNode'; node: string } & members.NodeChange)
+  | { wish: 'removeNode'; node: string };
 
 export type Circumstances = {
   now: number;
@@ -102,7 +108,34 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return decideLaunch(state, wish, circumstances);
     case 'cancel':
       return jobs.decideCancel(state.jobs, wish.run);
+    case 'decideTask':
+      return jobs.decideDecision(state.jobs, wish, circumstances.now);
+    case 'join': {
+      const { wish: _, ...joining } = wish;
+      return members.decideJoin(state.members, joining, circumstances.now);
+    }
+    case 'invite':
+      return members.decideInvite(state.members, wish.invite);
+    case 'changeNode': {
+      const { wish: _, node, ...asked } = wish;
+      return members.decideChange(state.members, state.charter, node, asked);
+    }
+    case 'removeNode':
+      return decideRemoveNode(state, wish.node);
   }
+}
+
+/** What lies or runs only there would be lost sight of. */
+function decideRemoveNode(state: Replicated, name: string): Decision {
+  const node = members.memberNamed(state.members, name)?.id;
+  const local = [...state.sandboxes.values()].find((one) => one.storage === 'local' && one.node === node);
+  const runs = node ? jobs.attemptsOn(state.jobs, node).length : 0;
+  const holds = local
+    ? `holds the local sandbox ${local.name}; remove that first`
+    : runs > 0
+      ? `still has ${runs} attempts whose end is not known; decide them or wait`
+      : null;
+  return members.decideRemove(state.members, state.charter, name, holds);
 }
 
 function decideLaunch(

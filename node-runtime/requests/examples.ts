@@ -3,6 +3,7 @@
  * same wishes a person's requests become.
  */
 import { Readable } from 'node:stream';
+import { isActive } from '../core/node-state.ts';
 import type { exampleSandbox } from '../examples.ts';
 import type { Loop } from '../node.ts';
 import { keptFiles } from './kept-files.ts';
@@ -14,7 +15,7 @@ const DEADLINE_MS = 30_000;
 /** Resolves when this node acts; throws when it does not within half a minute. */
 export async function untilActive(loop: Loop): Promise<void> {
   const deadline = Date.now() + DEADLINE_MS;
-  while (loop.state.controller.phase !== 'active') {
+  while (!isActive(loop.state)) {
     if (Date.now() > deadline) throw new Error('This node did not become active; its log says why.');
     await new Promise((done) => setTimeout(done, POLL_MS));
   }

@@ -6,20 +6,25 @@
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { fileAt } from '../core/sandboxes/listing.ts';
-import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
+import { askPeer } from './ask-peer.ts';
 import { isJobFilePath } from './job-text.ts';
 import { localFolder } from './local-sandboxes.ts';
 import type { Parts } from './parts.ts';
 
-export type JobSource = { text: string; executable: boolean; revision: number | null };
+/** `node`: only there may it run, since its sandbox lies there. */
+export type JobSource = { text: string; executable: boolean; revision: number | null; node?: string };
 
 /** Enough for the first line of a script. */
 export const HEAD_BYTES = 4096;
 
 export async function readJobSource(parts: Parts, sandbox: string, path: string): Promise<JobSource | Refusal> {
-  const record = await parts.loop.read((state) => sandboxNamed(state.sandboxes, sandbox));
+  const record = await parts.sandbox(sandbox);
   if ('code' in record) return record;
   if (record.storage === 'local') {
+    if (record.node !== parts.loop.state.self.node) {
+      const query = new URLSearchParams({ sandbox, path });
+      return askPeer<JobSource>(parts, record.node!, `source?${query}`);
+    }
     const folder = await localFolder(record);
     if ('code' in folder) return folder;
     const file = await folder.openFile(path);
@@ -28,7 +33,7 @@ export async function readJobSource(parts: Parts, sandbox: string, path: string)
     try {
       if (isTooLarge(path, file.bytes)) return tooLarge(path);
       const text = (await collect(stream)).toString('utf8');
-      return { text, executable: file.entry.executable === true, revision: null };
+      return { text, executable: file.entry.executable === true, revision: null, node: record.node! };
     } finally {
       stream.destroy();
     }

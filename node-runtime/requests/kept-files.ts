@@ -20,7 +20,8 @@ import { keptZipItem, type ZipItem } from '../io/files/zip.ts';
 import type { Asking, Files, Guard } from './files.ts';
 import { collect, HEAD_BYTES } from './job-source.ts';
 import { checkJobText, isJobFilePath, isJobPath, isScriptText } from './job-text.ts';
-import { isRefusal, type Parts, wish } from './parts.ts';
+import type { Parts } from './parts.ts';
+import { isRefusal, wish } from './wish.ts';
 
 type Content = { hash: string; bytes: number };
 

@@ -12,12 +12,13 @@ import type { Fact } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Entry, JobCheck } from '../contract/model.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
-import { whyIdle } from '../core/step.ts';
 import type { LocalFolder } from '../io/files/local-folder.ts';
+import { leaderOf, whyNobody } from './cluster-words.ts';
 import type { Asking, Files, Source } from './files.ts';
 import { checkJobText, isJobFilePath, isJobPath } from './job-text.ts';
 import { localFolder } from './local-sandboxes.ts';
-import { answeredBefore, isKeyUsed, isRefusal, type Parts, wish } from './parts.ts';
+import type { Parts } from './parts.ts';
+import { answeredBefore, isKeyUsed, isRefusal, wish } from './wish.ts';
 
 type Act = Extract<Fact, { kind: 'localFilesChanged' }>['act'];
 
@@ -52,8 +53,7 @@ export async function localFiles(parts: Parts, record: SandboxRecord): Promise<F
     { act, paths, content }: { act: Act; paths: string[]; content?: () => string },
     work: () => Promise<T | Refusal>,
   ): Promise<T | Refusal> {
-    const idle = whyIdle(parts.loop.state);
-    if (idle) return idle;
+    if (!leaderOf(parts)) return whyNobody(parts);
     const done = await work();
     if (isRefusal(done)) return done;
     const body = done === null ? null : await withCheck(done);

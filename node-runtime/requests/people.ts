@@ -9,11 +9,13 @@ import { randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Role, Session } from '../contract/model.ts';
-import { creatorOf, credentialOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
-import { type Caller, type Handlers, type Shown, sessionOf } from '../io/http/asked.ts';
+import { creatorOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
+import { type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
-import { isRefusal, type Parts, replied, wish } from './parts.ts';
+import { identify } from './identify.ts';
+import type { Parts } from './parts.ts';
+import { isRefusal, replied, wish } from './wish.ts';
 
 type PeopleRoutes =
   | 'signIn'
@@ -30,21 +32,6 @@ type PeopleRoutes =
   | 'tokenRemove';
 
 const newId = (): string => randomBytes(6).toString('hex');
-
-/** Who shows this cookie or token. Called for every request that shows one. */
-export function identify(parts: Parts, shown: Shown): Caller | Refusal {
-  const secret = parseToken(shown.bearer ?? shown.session ?? '');
-  const use = shown.bearer === undefined ? 'session' : 'token';
-  if (!secret)
-    return use === 'token'
-      ? refuse('token_invalid', 'This is not a token.')
-      : refuse('sign_in_needed', 'This session has ended.');
-  const found = credentialOf(parts.loop.state.replicated.access, secret.hash, use, Date.now());
-  if ('code' in found) return found;
-  parts.lastUsed.set(found.id, Date.now());
-  const { id, ...who } = found;
-  return { ...who, credential: id };
-}
 
 /** The code of a link that signs in once, within some minutes. */
 export async function makeSignInLink(
@@ -111,7 +98,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const by = await loop.read((state) => creatorOf(state.access, link.hash) ?? 'nobody');
       const made = await loop.ask(by, null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
       if ('code' in made) return made;
-      const caller = identify(parts, { session: secret });
+      const caller = await identify(parts, { session: secret });
       if ('code' in caller) return caller;
       return { body: sessionOf(caller), setSession: { code: secret, expiresAt } };
     },

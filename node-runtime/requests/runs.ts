@@ -13,13 +13,19 @@ import { runOf, summaries } from '../core/jobs/jobs.ts';
 import { launchFormOf } from '../core/jobs/launch-form.ts';
 import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
 import { planOf, planOfScript } from '../core/jobs/plan.ts';
+import { memberNamed } from '../core/members/members.ts';
+import { takingWorkers } from '../core/workers.ts';
 import type { Asked, Handlers } from '../io/http/asked.ts';
+import { PeerUnreachable } from '../io/http/peer-requests.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
+import { askPeer } from './ask-peer.ts';
+import { nameOf } from './cluster-words.ts';
 import { readJobSource } from './job-source.ts';
 import { checkJobText, isJobPath } from './job-text.ts';
-import { isRefusal, type Parts, replied, wish } from './parts.ts';
+import type { Parts } from './parts.ts';
+import { isRefusal, replied, wish } from './wish.ts';
 
-type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'log' | 'logTimes';
+type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'decideTask' | 'log' | 'logTimes';
 
 const PAGE = 100;
 
@@ -53,7 +59,8 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
         `${path} has ${check.problems.length === 1 ? 'a mistake' : `${check.problems.length} mistakes`}.`,
         check.problems,
       );
-    const plan = job ? planOf(job, path) : planOfScript(path, source.text.split('\n', 1)[0] ?? '', source.executable);
+    const made = job ? planOf(job, path) : planOfScript(path, source.text.split('\n', 1)[0] ?? '', source.executable);
+    const plan = source.node === undefined ? made : { ...made, node: source.node };
     return { source, job, plan, fields: job ? fieldsOf(job) : [], open: job === null };
   }
 
@@ -113,9 +120,15 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       return replied(await wish(parts, asked, { wish: 'cancel', run: asked.params.run }));
     },
 
+    async decideTask(asked) {
+      const { run, task } = asked.params;
+      return replied(await wish(parts, asked, { wish: 'decideTask', run, task, decision: asked.body.decision }));
+    },
+
     async log(asked) {
-      const attempt = await attemptOf(findRun, asked);
+      const attempt = await attemptOf(parts, findRun, asked);
       if (isRefusal(attempt)) return attempt;
+      if (attempt.elsewhere !== null) return outputElsewhere(parts, attempt, asked);
       const { offset = 0, limit, follow } = asked.query;
       const now = await readOutput(parts.data, attempt.name, 0, 0);
       const from = offset < 0 ? Math.max(0, now.outputBytes + offset) : offset;
@@ -136,10 +149,14 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
     },
 
     async logTimes(asked) {
-      const attempt = await attemptOf(findRun, asked);
+      const attempt = await attemptOf(parts, findRun, asked);
       if (isRefusal(attempt)) return attempt;
       const { offset = 0 } = asked.query;
-      const times = await readTimes(parts.data, attempt.name);
+      const times =
+        attempt.elsewhere === null
+          ? await readTimes(parts.data, attempt.name)
+          : await askPeer<{ offset: number; atMs: number }[]>(parts, attempt.elsewhere, `times/${attempt.name}`);
+      if ('code' in times) return times;
       return {
         body: {
           times: times.filter((one) => one.offset >= offset).map((one) => ({ offset: one.offset, at: one.atMs })),
@@ -149,13 +166,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
   };
 }
 
-export const workersOf = (parts: Parts) =>
-  [...parts.loop.state.workers].map(([node, { slots }]) => ({
-    node,
-    name: parts.loop.state.replicated.members.get(node)?.name ?? node,
-    slots,
-    taking: true,
-  }));
+export const workersOf = (parts: Parts) => takingWorkers(parts.loop.state, parts.loop.state.member.now);
 
 /** All that is there from an offset on, read in parts so that a large output never lies in memory. */
 async function* wholeOutput(data: string, attempt: string, from: number): AsyncGenerator<Uint8Array> {
@@ -169,6 +180,7 @@ async function* wholeOutput(data: string, attempt: string, from: number): AsyncG
 
 /** The attempt a log request means: the one named, or the newest. */
 async function attemptOf(
+  parts: Parts,
   findRun: (id: string) => Promise<Run | Refusal>,
   { params, query }: Pick<Asked<'log'>, 'params'> & { query: { attempt?: number | undefined } },
 ) {
@@ -183,7 +195,74 @@ async function attemptOf(
       'log_unknown',
       `Task ${task.id} of run ${run.id} has ${query.attempt ? `no attempt ${query.attempt}` : 'not been started'}.`,
     );
-  return { name: `${run.id}.${task.id}.${attempt.number}`, number: attempt.number, state: attempt.state };
+  const name = `${run.id}.${task.id}.${attempt.number}`;
+  return {
+    name,
+    number: attempt.number,
+    state: attempt.state,
+    elsewhere: await holderOfOutput(parts, attempt.node, name, attempt.outputBytes),
+  };
+}
+
+/** The node that has the output, or null: it is here, because it was written here or was copied when it ended. */
+async function holderOfOutput(parts: Parts, nodeName: string, attempt: string, bytes: number): Promise<string | null> {
+  const node = memberNamed(parts.loop.state.replicated.members, nodeName)?.id;
+  if (node === undefined || node === parts.loop.state.self.node) return null;
+  const { outputBytes } = await readOutput(parts.data, attempt, 0, 0);
+  return bytes > 0 && outputBytes >= bytes ? null : node;
+}
+
+async function outputElsewhere(
+  parts: Parts,
+  attempt: { name: string; number: number; state: string; elsewhere: string | null },
+  asked: Asked<'log'>,
+) {
+  const { offset = 0, limit, follow } = asked.query;
+  const isFollowing = follow === '1' || follow === 'true';
+  const node = attempt.elsewhere!;
+  const open = async (from: number, max: number | undefined, follows: boolean) => {
+    const query = new URLSearchParams({
+      from: String(from),
+      ...(follows ? { follow: '1' } : {}),
+      ...(max === undefined ? {} : { limit: String(max) }),
+    });
+    return parts
+      .peers()!
+      .request(node, { method: 'GET', path: `/peer/v1/output/${attempt.name}?${query}`, signal: asked.signal });
+  };
+  try {
+    const first = await open(offset, isFollowing ? undefined : (limit ?? limits.logReadBytesMax), isFollowing);
+    if (first.status !== 200) {
+      first.body.resume();
+      return refuse('log_unknown', `${nameOf(parts, node)} has no output of this attempt.`);
+    }
+    const end = Number(first.headers['binnacle-log-end'] ?? 0);
+    const from = offset < 0 ? Math.max(0, end + offset) : offset;
+    const headers = {
+      'content-type': 'text/plain; charset=utf-8',
+      'binnacle-log-offset': String(from),
+      'binnacle-log-end': String(end),
+      'binnacle-attempt': String(attempt.number),
+      'binnacle-attempt-state': attempt.state,
+    };
+    if (isFollowing) return { headers, body: first.body, endless: true as const };
+    if (limit !== undefined) return { headers, body: first.body };
+    async function* whole(): AsyncGenerator<Uint8Array> {
+      let at = from;
+      for (let answer = first; ; answer = await open(at, limits.logReadBytesMax, false)) {
+        const before = at;
+        for await (const chunk of answer.body) {
+          at += (chunk as Uint8Array).length;
+          yield chunk as Uint8Array;
+        }
+        if (at === before || at >= end) return;
+      }
+    }
+    return { headers, body: Readable.from(whole()) };
+  } catch (error) {
+    if (!(error instanceof PeerUnreachable)) throw error;
+    return refuse('node_unreachable', `The output lies on ${nameOf(parts, node)}, which does not answer.`);
+  }
 }
 
 /**

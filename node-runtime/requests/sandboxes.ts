@@ -5,22 +5,23 @@
  * and speaks HTTP: ranges, ETags, guards, uploads, zips. What a path may be is
  * checked below, by the core's one rule.
  */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { Sandbox } from '../contract/model.ts';
+import { memberNamed } from '../core/members/members.ts';
 import { checkPath } from '../core/sandboxes/paths.ts';
-import { type SandboxRecord, sandboxNamed, sandboxView } from '../core/sandboxes/sandboxes.ts';
-import { places } from '../founding.ts';
+import { type SandboxRecord, sandboxView } from '../core/sandboxes/sandboxes.ts';
 import { disposition, fileHeaders } from '../io/files/media.ts';
 import { zipItems, zipStream } from '../io/files/zip.ts';
 import { matches } from '../io/http/answers.ts';
 import type { Handlers } from '../io/http/asked.ts';
+import { askPeer } from './ask-peer.ts';
 import { type Files, type Guard, readRange } from './files.ts';
 import { keptFiles } from './kept-files.ts';
 import { localFiles } from './local-files.ts';
-import { checkDirectory, localFolder } from './local-sandboxes.ts';
-import { isRefusal, type Parts, replied, wish } from './parts.ts';
+import { makeLocalDirectory } from './local-sandboxes.ts';
+import type { Parts } from './parts.ts';
+import { isRefusal, replied, wish } from './wish.ts';
 
 type SandboxRoutes =
   | 'sandboxes'
@@ -50,8 +51,7 @@ const SEARCH_MAX = 200;
 export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   const { loop, uploads } = parts;
 
-  const recordOf = (name: string): Promise<SandboxRecord | Refusal> =>
-    loop.read((state) => sandboxNamed(state.sandboxes, name));
+  const recordOf = parts.sandbox;
 
   async function filesOf(name: string): Promise<Files | Refusal> {
     const record = await recordOf(name);
@@ -73,8 +73,17 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
 
   async function viewOf(record: SandboxRecord): Promise<Sandbox> {
     if (record.storage === 'kept') return sandboxView(record);
-    const folder = await localFolder(record);
-    return 'code' in folder ? sandboxView(record) : sandboxView(record, await folder.measure());
+    if (record.node === loop.state.self.node) return parts.viewOfLocal(record);
+    // What lies on another node is measured there; while it is away its place is shown without figures.
+    const query = new URLSearchParams({ sandbox: record.name });
+    const measured = await askPeer<Sandbox>(parts, record.node!, `measure?${query}`);
+    return 'code' in measured ? sandboxView(record) : measured;
+  }
+
+  async function directoryOn(node: string, name: string, directory: string | null): Promise<string | Refusal> {
+    if (node === loop.state.self.node) return makeLocalDirectory(parts.data, name, directory);
+    const made = await askPeer<{ directory: string }>(parts, node, 'makeLocal', { name, directory });
+    return 'code' in made ? made : made.directory;
   }
 
   return {
@@ -85,7 +94,7 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
     },
 
     async sandboxCreate(asked) {
-      const { name, kind, description = '', directory } = asked.body;
+      const { name, kind, description = '', directory, node: named } = asked.body;
       if (kind === 'partitioned')
         return refuse('sandbox_kind', 'A partitioned sandbox needs several nodes; this cluster has one.');
       if (kind === 'shared')
@@ -93,13 +102,11 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       if (directory !== undefined && asked.caller.role !== 'admin') {
         return refuse('role_missing', 'Only an administrator may open a directory of the node as a sandbox.');
       }
-      const own = path.join(places(parts.data).sandboxes, name);
-      if (directory === undefined) await mkdir(own, { recursive: true, mode: 0o700 });
-      else {
-        const folder = await checkDirectory(directory, [parts.data]);
-        if (isRefusal(folder)) return folder;
-      }
-      const at = { node: loop.state.self.node, directory: directory ?? own };
+      const holder = named === undefined ? loop.state.self.node : memberNamed(loop.state.replicated.members, named)?.id;
+      if (holder === undefined) return refuse('node_unknown', `There is no node ${named}.`);
+      const made = await directoryOn(holder, name, directory ?? null);
+      if (typeof made !== 'string') return made;
+      const at = { node: holder, directory: made };
       return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'local', description, ...at }));
     },
 

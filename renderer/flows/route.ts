@@ -6,7 +6,8 @@
  */
 export type Place =
   | { screen: 'overview' }
-  | { screen: 'nodes' }
+  | { screen: 'nodes'; node?: string }
+  | { screen: 'recovery' }
   | { screen: 'sandboxes'; sandbox?: string; path: string; file?: string; view?: 'edit' | 'history' | 'trash' }
   | { screen: 'launch'; sandbox: string; path: string; from?: string }
   | { screen: 'runs'; state?: string; sandbox?: string; path?: string; text?: string }
@@ -36,7 +37,8 @@ export function placeOf(hash: string): Place {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [screen, ...rest] = segments(path);
   const query = new URLSearchParams(search);
-  if (screen === 'nodes' || screen === 'settings') return { screen };
+  if (screen === 'recovery' || screen === 'settings') return { screen };
+  if (screen === 'nodes') return { screen, ...given(query, 'node') };
   if (screen === 'link' && rest[0]) return { screen, code: rest[0] };
   if (screen === 'launch' && rest.length > 1) {
     return { screen, sandbox: rest[0]!, path: rest.slice(1).join('/'), ...given(query, 'from') };
@@ -71,6 +73,7 @@ export function hashOf(place: Place): string {
   const inPath: Record<Place['screen'], string[]> = {
     overview: [],
     nodes: [],
+    recovery: [],
     settings: [],
     sandboxes: ['sandbox', 'path'],
     launch: ['sandbox', 'path'],

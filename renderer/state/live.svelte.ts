@@ -8,7 +8,7 @@
  * who keep more (a folder, a run) are told by `reset`.
  */
 import type { Cluster, LiveEvent, Node, RunSummary, Sandbox } from '../../node-runtime/contract/model.ts';
-import { call, Failure, failureListeners, open } from '../api.ts';
+import { call, Failure, failureListeners, type Name, open } from '../api.ts';
 import { followEvents } from '../flows/events.ts';
 import { clock } from './clock.svelte.ts';
 
@@ -17,10 +17,26 @@ type Told = { [K in Kind]: Extract<LiveEvent, { kind: K }> } & { reset: null };
 type Listener = (event: never) => void;
 export type Blind = { since: number; sentence: string; next: string };
 
+/** Refused, these mean that nothing is seen; any other refusal is about one thing (a worker that is silent). */
+const tellsOfAll = new Set<Name>(['cluster', 'nodes', 'sandboxes', 'runs', 'events', 'session']);
 const graceMs = 2_000;
+const loadEveryMs = 5_000;
+/** A question about the cluster without an answer for so long: what is shown is not known to hold. */
+const silenceMs = 8_000;
+const answerMs = 10_000;
+/** While nobody leads no event tells when somebody does. */
+const unsettledEveryMs = 1_000;
 const runsShown = 60;
 const happenedShown = 60;
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+const silent = (): Failure =>
+  new Failure({
+    status: 0,
+    code: 'unreachable',
+    sentence: 'The node is there, but does not answer what is asked about the cluster.',
+    next: 'It may wait for other nodes. The console tries again by itself; binnacle recover --show tells what it hears.',
+  });
 
 class LiveState {
   cluster = $state.raw<Cluster | null>(null);
@@ -38,11 +54,16 @@ class LiveState {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private graceTimer: ReturnType<typeof setTimeout> | undefined;
   private planned = new Map<string, ReturnType<typeof setTimeout>>();
+  private asking: Promise<void> | null = null;
+  private asksAgain = false;
+  /** When the oldest question that is not answered yet was asked. */
+  private askedAt: number | null = null;
   private loadTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
-    failureListeners.add((failure) => {
-      if (this.ended && failure.status === 503 && failure.since) this.goBlind(Date.parse(failure.since), failure);
+    failureListeners.add((failure, name) => {
+      if (!this.ended || failure.status !== 503 || !failure.since || !tellsOfAll.has(name)) return;
+      this.goBlind(Date.parse(failure.since), failure);
     });
   }
 
@@ -73,9 +94,15 @@ class LiveState {
       ended.signal,
     );
     // Load is not an event: it changes all the time and is nobody's decision.
+    let ticks = 0;
     this.loadTimer = setInterval(() => {
-      if (document.visibilityState === 'visible' && !this.blind) this.plan('nodes', () => this.readNodes());
-    }, 5_000);
+      ticks++;
+      this.noticeSilence();
+      if (document.visibilityState !== 'visible' || this.blind) return;
+      if (!this.isUnsettled && (ticks * unsettledEveryMs) % loadEveryMs !== 0) return;
+      this.plan('cluster', () => this.askCluster());
+      this.plan('nodes', () => this.readNodes());
+    }, unsettledEveryMs);
   }
   stop(): void {
     this.ended?.abort();
@@ -86,6 +113,7 @@ class LiveState {
     clearInterval(this.loadTimer);
     for (const timer of this.planned.values()) clearTimeout(timer);
     this.planned.clear();
+    this.askedAt = null;
     this.cluster = null;
     this.sandboxes = null;
     this.runs = null;
@@ -102,7 +130,25 @@ class LiveState {
 
   /** The time that what is shown is of: while blind it stands still, as nobody knows what went on. */
   get shownAt(): number {
-    return this.blind?.since ?? clock.now;
+    if (this.blind) return this.blind.since;
+    return this.cluster && !this.cluster.fresh ? Date.parse(this.cluster.readAt) : clock.now;
+  }
+  /** Nobody leads, or nobody confirms what is shown. */
+  get isUnsettled(): boolean {
+    return this.cluster !== null && (!this.cluster.fresh || this.cluster.active === null);
+  }
+  /** A node may be named by its id or by its name. */
+  nodeOf(of: string | null): Node | undefined {
+    return this.nodes.find((node) => node.id === of || node.name === of);
+  }
+  nameOf(of: string): string {
+    return this.nodeOf(of)?.name ?? of;
+  }
+  /** After an act on the cluster: what became of it. A failure is left to the next reading. */
+  async readCluster(): Promise<void> {
+    await Promise.all([this.askCluster(), this.readNodes()]).catch((cause: unknown) => {
+      if (!(cause instanceof Failure)) throw cause;
+    });
   }
   sandbox(name: string): Sandbox | undefined {
     return this.sandboxes?.find((sandbox) => sandbox.name === name);
@@ -129,6 +175,7 @@ class LiveState {
   }
   private seeAgain(): void {
     if (this.lostAt !== null) return;
+    this.askedAt = null;
     this.blind = null;
     this.freshAt = Date.now();
   }
@@ -177,6 +224,36 @@ class LiveState {
     if (known.createdAt === sandbox.createdAt && known.revision > sandbox.revision) return;
     this.sandboxes = this.sandboxes?.with(at, sandbox) ?? null;
   }
+  /** One question at a time: a node that cannot confirm anything may leave it unanswered. */
+  private askCluster(): Promise<void> {
+    if (this.asking) {
+      this.asksAgain = true;
+      return this.asking;
+    }
+    this.askedAt ??= Date.now();
+    this.asking = this.readClusterOnce().finally(() => {
+      this.asking = null;
+      if (this.asksAgain && this.ended) this.plan('cluster', () => this.askCluster());
+      this.asksAgain = false;
+    });
+    return this.asking;
+  }
+  private async readClusterOnce(): Promise<void> {
+    const wasFresh = this.cluster?.fresh;
+    const cluster = await call('cluster', { withinMs: answerMs });
+    if (!this.ended) return;
+    this.askedAt = null;
+    this.cluster = cluster;
+    // What was read meanwhile was true of an older moment.
+    if (wasFresh !== false || !cluster.fresh) return;
+    await this.readAll();
+    this.tell('reset', null);
+  }
+  /** News may come while questions are not answered; then nobody knows whether what is shown still holds. */
+  private noticeSilence(): void {
+    if (this.askedAt === null || this.blind || Date.now() - this.askedAt < silenceMs) return;
+    this.goBlind(this.askedAt, silent());
+  }
   private async readNodes(): Promise<void> {
     this.nodes = (await call('nodes')).nodes;
   }
@@ -185,9 +262,7 @@ class LiveState {
     this.freshAt = Date.now();
     if (event.kind === 'run') this.takeRun(event.run);
     else if (event.kind === 'cluster') {
-      this.plan('cluster', async () => {
-        this.cluster = await call('cluster');
-      });
+      this.plan('cluster', () => this.askCluster());
       this.plan('nodes', () => this.readNodes());
     } else if (event.kind === 'sandbox') this.plan('sandboxes', () => this.readSandboxes());
     else if (event.kind === 'files') this.filesChanged(event.sandbox, event.revision);
@@ -205,13 +280,7 @@ class LiveState {
     const at = runs.findIndex((one) => one.id === run.id);
     this.runs = at < 0 ? [run, ...runs].slice(0, runsShown) : runs.with(at, run);
     // Counts (running, waiting, failed today) come with the cluster's answer.
-    this.plan(
-      'cluster',
-      async () => {
-        this.cluster = await call('cluster');
-      },
-      400,
-    );
+    this.plan('cluster', () => this.askCluster(), 400);
   }
   private tell(kind: string, event: unknown): void {
     for (const listener of this.listeners.get(kind) ?? []) (listener as (event: unknown) => void)(event);

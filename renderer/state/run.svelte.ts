@@ -5,6 +5,7 @@
  * came while the run was read, it is read again, so the newest is shown last.
  */
 import type { Run, Task } from '../../node-runtime/contract/model.ts';
+import type { BodyOf } from '../../node-runtime/contract/routes.ts';
 import { call, type Failure } from '../api.ts';
 import { live } from './live.svelte.ts';
 
@@ -56,6 +57,10 @@ class RunState {
   }
   async cancel(): Promise<void> {
     await call('cancel', { params: { run: this.id } });
+    await this.read();
+  }
+  async decide(task: string, decision: BodyOf<'decideTask'>['decision']): Promise<void> {
+    await call('decideTask', { params: { run: this.id, task }, body: { decision } });
     await this.read();
   }
   private take(task: Task): void {

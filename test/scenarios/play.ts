@@ -138,6 +138,47 @@ const orders: Record<string, Order> = {
     if (world.roster.watch?.node === name) world.roster.watch = null;
     world.tellRoster();
   },
+  /** The network address changes: for the core only silence, until the node is found again. */
+  carry(world, [name, , ...time]) {
+    const { nodes } = world;
+    const ways = [...nodes.keys()].flatMap((other) => [`${name}>${other}`, `${other}>${name}`]);
+    for (const way of ways) world.blocked.add(way);
+    world.after(ms(time), () => {
+      for (const way of ways) world.blocked.delete(way);
+    });
+  },
+  /** The power fails in the middle of its last entry, while it is down. */
+  tear: (world, [name]) => world.tear(world.node(name!).disk),
+  /** A bit flips in the middle of its journal, while it is down. */
+  flip: (world, [name]) => world.flip(world.node(name!).disk),
+  /** Stops a node or worker, puts the release there that reads this version, starts it. */
+  release(world, [name, version]) {
+    const worker = world.workers.get(name!);
+    if (worker) {
+      world.machines.stop(worker);
+      worker.speaks = Number(version);
+      return world.machines.restart(worker);
+    }
+    const node = world.node(name!);
+    world.stop(node);
+    node.speaks = Number(version);
+    world.start(node);
+  },
+  /** Which version each running node writes, and what stands still for want of a release. */
+  versions(world, _words, say) {
+    const nodes = [...world.nodes.values()].filter((node) => node.up);
+    say(nodes.map(({ name, member, speaks }) => `${name} reads ${speaks}, writes ${member.enabled}`).join('; '));
+    for (const { name, member } of nodes) if (member.needs) say(`${name} needs version ${member.needs.version}`);
+  },
+  journal(world, [name], say) {
+    const { entries, quarantine } = world.node(name!).disk;
+    const [leader] = world.acting();
+    const there = leader ? leader.disk.entries.filter((entry, place) => entries[place]?.chain === entry.chain) : [];
+    const same = leader !== undefined && there.length >= leader.member.committed;
+    say(
+      `${same ? 'holds all that is committed' : 'lacks entries'}, ${quarantine.length > 0 ? 'some' : 'none'} in quarantine`,
+    );
+  },
   /** Clocks jump: the node's own, in hours. */
   clock(world, [name, hours]) {
     world.node(name!).clock.base += Number(hours) * 3_600_000;
@@ -173,8 +214,9 @@ const orders: Record<string, Order> = {
     };
     say(`${name} shows where its journal ends`);
   },
-  run(world, [attempt, , worker]) {
-    world.propose(`start ${attempt} ${worker}`);
+  /** `run backup on bench-1 [retry]`: with a retry it may go elsewhere. */
+  run(world, [task, , worker, retry]) {
+    world.propose(retry ? `task ${task} retry` : `task ${task} once ${worker}`);
   },
   within(world, words, say) {
     const limit = ms(words);
@@ -195,7 +237,9 @@ const orders: Record<string, Order> = {
     say(words.join(' ') === whole(world) ? 'yes' : `NO: ${whole(world)}`);
   },
   'worker-restart'(world, [name]) {
-    world.restartWorker(world.workers.get(name!)!);
+    const worker = world.workers.get(name!)!;
+    world.machines.stop(worker);
+    world.machines.restart(worker);
   },
   attempts(world, _words, say) {
     say(
@@ -212,6 +256,7 @@ export function play(text: string): string {
   const say = (line: string): void => void shown.push(`  ${line}`);
   let world: World | null = null;
   let quiet = false;
+  let keys = 0;
   for (const line of given) {
     if (line.startsWith('#')) {
       shown.push(line);
@@ -221,10 +266,10 @@ export function play(text: string): string {
     shown.push(line);
     if (order === 'cluster') {
       const log = (told: string): void => say(told.trim().replace(/^[\d.]+ /, ''));
-      world = newWorld({ seed: 7, preformed: words[0] === 'formed', small: true, log });
+      world = newWorld({ seed: 7, preformed: words[0] === 'formed', small: true, speaks: 1, log });
       world.begin();
       const client = (w: World): void => {
-        if (!quiet) w.propose();
+        if (!quiet) w.propose(`k${++keys}`);
         w.after(20, () => client(w));
       };
       client(world);

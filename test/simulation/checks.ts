@@ -33,7 +33,6 @@ export function newChecks(count: (what: string) => void) {
   const chainAt = new Map<string, string>();
   const registers = new Map<string, { promised: Term; accepted: Term; saves: number }>();
   const claims = new Map<string, string>();
-  const starts = new Map<string, number>();
 
   const fail = (invariant: string, words: string): never => {
     throw new Violation(`${invariant}: ${words}`);
@@ -241,12 +240,6 @@ export function newChecks(count: (what: string) => void) {
       }
     },
 
-    startedOnce(attempt: string): void {
-      const times = (starts.get(attempt) ?? 0) + 1;
-      starts.set(attempt, times);
-      if (times > 1) fail('I11', `attempt ${attempt} was started ${times} times`);
-      count('attempts started');
-    },
     fail,
   };
 

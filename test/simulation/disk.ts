@@ -23,6 +23,8 @@ export type Disk = {
   mark: Mark | null;
   quarantine: StoredEntry[];
   pending: SaveEffect[];
+  /** The storage knows that entries up to here were saved whole; absent: all that are there. */
+  finished?: number;
   state: 'well' | 'full' | 'hangs';
 };
 

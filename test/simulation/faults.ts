@@ -10,6 +10,7 @@ import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
 import { evidenceOf } from '../../node-runtime/core/cluster/loss.ts';
 import { emptyRegister } from '../../node-runtime/core/cluster/register.ts';
 import { emptyDisk } from './disk.ts';
+import type { SimWorker } from './workers.ts';
 import { CONTROLLERS, type SimNode, WORKERS, type World } from './world.ts';
 
 const NAMES = ['ctl-a', 'ctl-b', 'ctl-c', 'deck-1', 'deck-2'];
@@ -109,6 +110,7 @@ const split: Fault = (world) => {
 };
 
 function cutGroups(world: World, left: Set<string>, ms: number): void {
+  if (world.faultsUntil === 0) return; // peace has begun
   const cuts = NAMES.flatMap((a) => NAMES.filter((b) => left.has(a) !== left.has(b)).map((b) => `${a}>${b}`));
   world.log(`split ${[...left].join('+')} from the others`);
   for (const one of cuts) world.blocked.add(one);
@@ -163,10 +165,29 @@ const loseDisk: Fault = (world) => {
   world.after(world.chance.whole(50, 1_000), () => node.up || world.start(node));
 };
 
-const takeImage: Fault = (world) => {
-  const node = anyVoter(world);
-  node.image = world.image(node);
+/** S34: a bit flips on a controller whose entries are elsewhere too. */
+const damage: Fault = (world) => {
+  const node = world.node(world.chance.pick(CONTROLLERS));
+  const steady = ['ctl-a', 'ctl-b', 'deck-1'].every((name) => world.node(name).up);
+  const acting = world.acting();
+  const charter = acting.length === 1 ? world.leaderOf(acting[0]!) : null;
+  if (!steady || !charter || charter.writeSet.length < 2 || charter.voters.flat().length !== 3) return;
+  if (!node.up || node.disk.entries.length < 10) return;
+  world.log(`a bit flips on the disk of ${node.name}`);
+  world.stop(node);
+  world.flip(node.disk);
+  world.after(world.chance.whole(50, 1_000), () => node.up || world.start(node));
 };
+
+const takeImage: Fault = (world) => takeImageOf(world, anyVoter(world).name);
+
+/** One of the time when a node voted alone is kept until it was used: it is the worst of all. */
+export function takeImageOf(world: World, name: string): void {
+  const node = world.node(name);
+  const { image, disk } = node;
+  const lone = image !== null && image.register.accepted.voters.flat().length === 1;
+  if (!lone || image.register.store !== disk.register.store) node.image = world.image(node);
+}
 
 /** Only when the others are there and have heard of the newer folder: the hole that P34 names is not entered. */
 const restoreImage: Fault = (world) => {
@@ -174,8 +195,7 @@ const restoreImage: Fault = (world) => {
     (one) => one.image !== null && one.image.register.store === one.disk.register.store,
   );
   const image = node?.image;
-  const lone = image && image.register.accepted.voters.flat().length < 3; // such a folder asks nobody before it leads
-  if (!node?.up || !image || lone || world.network.loss > 0 || world.blocked.size > 0) return;
+  if (!node?.up || !image || world.network.loss > 0 || world.blocked.size > 0) return;
   const known = ['ctl-a', 'ctl-b', 'deck-1'].every((name) => {
     const other = world.node(name);
     const seen = other.disk.register.seen?.[node.disk.register.store] ?? 0;
@@ -183,6 +203,7 @@ const restoreImage: Fault = (world) => {
   });
   if (!known) return;
   world.count('old images restored');
+  if (image.register.accepted.voters.flat().length === 1) world.count('old images of a lone voter restored');
   world.log(`${node.name} is put back from an image`);
   world.stop(node);
   world.checks.forget(image.register.store);
@@ -319,15 +340,95 @@ const claims: Fault = (world) => {
 const workerCrash: Fault = (world) => {
   const worker = world.workers.get(world.chance.pick(WORKERS))!;
   if (!worker.up) return;
-  worker.up = false;
-  world.after(world.chance.whole(100, 2_000), () => world.restartWorker(worker));
+  world.machines.stop(worker);
+  world.after(world.chance.whole(100, 2_000), () => worker.up || world.machines.restart(worker));
 };
 
-const start: Fault = (world) => world.propose(`start t${world.steps} ${world.chance.pick(WORKERS)}`);
+/** A worker hears nobody, or is not heard, for longer than its lease or not. */
+const cutWorker: Fault = (world) => {
+  const name = world.chance.pick(WORKERS);
+  const way = world.chance.whole(0, 3);
+  const cuts = CONTROLLERS.flatMap((one) => [
+    ...(way !== 0 ? [`${one}>${name}`] : []),
+    ...(way !== 1 ? [`${name}>${one}`] : []),
+  ]);
+  world.count('workers cut off');
+  world.log(`cut ${cuts.join(' ')}`);
+  for (const one of cuts) world.blocked.add(one);
+  world.after(world.chance.whole(200, 6_000), () => {
+    for (const one of cuts) world.blocked.delete(one);
+  });
+};
+
+/**
+ * The worst for a lease: the active is cut off from all voters and paused, so
+ * that it is replaced without hearing of it, and a worker hears only it.
+ */
+const zombie: Fault = (world) => {
+  const node = world.acting()[0];
+  if (!node || world.now < node.frozenUntil) return;
+  const worker = world.chance.pick(WORKERS);
+  const others = NAMES.filter((name) => name !== node.name);
+  const cuts = [node.name, worker].flatMap((one) => others.flatMap((other) => [`${one}>${other}`, `${other}>${one}`]));
+  const ms = world.chance.whole(900, 2_200);
+  world.count('actives replaced unheard');
+  world.log(`${node.name} and ${worker} are cut off from the others, ${node.name} is frozen for ${ms} ms`);
+  for (const one of cuts) world.blocked.add(one);
+  node.frozenUntil = world.now + ms;
+  world.after(ms + 0.1, () => world.thaw(node));
+  world.after(world.chance.whole(3_500, 6_000), () => {
+    for (const one of cuts) world.blocked.delete(one);
+  });
+};
+
+/** Orders are stuck on their way, and come when their worker was given up and is back. */
+const stuckOrders: Fault = (world) => {
+  const worker = world.chance.pick(WORKERS);
+  world.count('orders stuck');
+  world.stuck = { worker, until: world.now + 400, comeAt: world.now + world.chance.whole(3_000, 4_500) };
+  const cuts = CONTROLLERS.flatMap((one) => [`${one}>${worker}`, `${worker}>${one}`]);
+  world.after(400, () => {
+    if (world.faultsUntil > 0) for (const one of cuts) world.blocked.add(one);
+  });
+  world.after(world.chance.whole(2_600, 3_400), () => {
+    for (const one of cuts) world.blocked.delete(one);
+  });
+};
+
+const task: Fault = (world) => world.propose(`task t${world.steps} ${world.chance.happens(0.6) ? 'retry' : 'once'}`);
+/** Section 13: one node or worker gets a neighbouring release; sometimes the wrong one, two steps on. */
+const upgrade: Fault = (world) => {
+  const { enabled } = world.work;
+  const old = [...world.nodes.values(), ...world.workers.values()].filter((one) => one.speaks <= enabled);
+  if (old.length === 0 || enabled >= 4) return;
+  giveRelease(world, world.chance.pick(old), enabled + (world.chance.happens(0.06) ? 2 : 1));
+};
+
+/** Back by one release: works until the newer version was enabled. */
+const downgrade: Fault = (world) => {
+  const { enabled } = world.work;
+  const newer = [...world.nodes.values(), ...world.workers.values()].filter((one) => one.speaks === enabled + 1);
+  if (newer.length > 0) giveRelease(world, world.chance.pick(newer), Math.max(1, enabled));
+};
+
+export function giveRelease(world: World, machine: SimNode | SimWorker, speaks: number): void {
+  world.count(speaks > machine.speaks ? 'upgrades' : 'downgrades');
+  world.log(`${machine.name} gets a release that reads version ${speaks}`);
+  if ('jobs' in machine) {
+    world.machines.stop(machine);
+    machine.speaks = speaks;
+    return world.after(world.chance.whole(20, 500), () => machine.up || world.machines.restart(machine));
+  }
+  world.stop(machine);
+  machine.speaks = speaks;
+  world.after(world.chance.whole(50, 800), () => machine.up || world.start(machine));
+}
+
+const decide: Fault = (world) => world.placing.decide();
 
 type Mood = { name: string; faults: [number, Fault][] };
 const always: [number, Fault][] = [
-  [4, start],
+  [4, task],
   [0.5, workerCrash],
 ];
 export const moods: Mood[] = [
@@ -356,6 +457,7 @@ export const moods: Mood[] = [
       [2, fullDisk],
       [2, hangingDisk],
       [1.5, loseDisk],
+      [1, damage],
       [2, takeImage],
       [2, restoreImage],
     ],
@@ -389,7 +491,38 @@ export const moods: Mood[] = [
     name: 'people',
     faults: [...always, [1.5, crash], [1, cut], [2, switchOver], [1.5, park], [1.5, leave], [1, freeze]],
   },
-  { name: 'claims', faults: [...always, [3, crash], [3, cut], [2, freeze], [4, claims], [1, swapWatch]] },
+  {
+    name: 'workers',
+    faults: [
+      [8, task],
+      [1.5, workerCrash],
+      [3, cutWorker],
+      [1, crash],
+      [1, cut],
+      [1, freeze],
+      [0.5, weather],
+      [0.7, decide],
+      [1, zombie],
+      [1, stuckOrders],
+    ],
+  },
+  {
+    name: 'upgrades',
+    faults: [
+      ...always,
+      [5, upgrade],
+      [2, downgrade],
+      [1, crash],
+      [1, cut],
+      [0.5, freeze],
+      [0.5, swapWatch],
+      [0.3, switchOver],
+    ],
+  },
+  {
+    name: 'claims',
+    faults: [...always, [3, crash], [3, cut], [2, freeze], [4, claims], [1, swapWatch], [1, cutWorker], [1, decide]],
+  },
 ];
 
 export function trouble(world: World, mood: Mood, everyMs: number): void {

@@ -277,4 +277,88 @@ export const mutants: Record<string, () => Mutation> = {
       return event;
     },
   }),
+
+  'a forgotten attempt is ordered anew': () => ({
+    rule: 'P35',
+    mood: 'workers',
+    fence: (_worker, event) => (event.event === 'startAsked' ? { ...event, number: Number.POSITIVE_INFINITY } : event),
+  }),
+
+  'an outcome is forgotten before it is committed': () => ({ rule: 'P35', forgetsEarly: true }),
+
+  'a silent worker is not given time for its clock': () => ({
+    rule: 'P35, lease',
+    mood: 'workers',
+    timing: { workerDriftPct: 0, workerEndMs: 0 },
+  }),
+
+  'a new active does not count from its beginning': () => ({
+    rule: 'P35, lease',
+    mood: 'workers',
+    forgetsItsBeginning: true,
+  }),
+
+  'a worker renews its lease by hearing alone': () => ({
+    rule: 'P35, lease',
+    mood: 'workers',
+    grantedAt: (_granted, now) => now,
+  }),
+
+  'a lease is granted without a quorum': () => ({ rule: 'P35, lease', mood: 'workers', grantsUnconfirmed: true }),
+
+  'a worker ends nothing when its lease is over': () => ({ rule: 'P35, lease', mood: 'workers', endsNothing: true }),
+
+  'an order with a lease is good for ever': () => ({
+    rule: 'P35, lease',
+    mood: 'workers',
+    fence(_worker, event) {
+      if (event.event !== 'startAsked') return event;
+      const { until: _gone, ...order } = event;
+      return order;
+    },
+  }),
+
+  'tasks of before a claim start at once': () => ({ rule: 'P31', mood: 'claims', startsUnread: true }),
+
+  'attempts unknown to the journal are not adopted': () => ({ rule: 'P31', mood: 'claims', adoptsNothing: true }),
+
+  'what a claim may have forgotten is ordered again': () => ({ rule: 'P31', mood: 'claims', ordersForgotten: true }),
+
+  'a key that was used acts again': () => ({ rule: 'P36', repeatsKeys: true }),
+
+  'a read is answered unconfirmed': () => ({
+    rule: 'P36',
+    beforeStep(m, event) {
+      const reads = event.event === 'wished' && event.wish.wish === 'confirmRead';
+      if (reads && m.phase.phase === 'leading')
+        for (const peer of m.phase.peers.values()) peer.round = m.phase.round + 1;
+      return event;
+    },
+  }),
+
+  'speaks its newest version at once': () => ({
+    rule: 'section 13',
+    mood: 'upgrades',
+    afterStep: (m, _event, effects) =>
+      effects.map((one) => (one.effect === 'send' ? { ...one, message: { ...one.message, version: m.speaks } } : one)),
+  }),
+
+  'enables what not all can read': () => ({ rule: 'section 13', mood: 'upgrades', enablesAlone: true }),
+
+  'acts on what it can not read': () => ({
+    rule: 'section 13',
+    mood: 'upgrades',
+    beforeStep: (m, event) =>
+      event.event === 'received' ? { ...event, message: { ...event.message, version: m.enabled } } : event,
+  }),
+
+  'the only voter leads without listening': () => ({
+    rule: 'P34, decision 0008',
+    mood: 'disks',
+    onWake(node) {
+      node.member.listensUntil = 0;
+    },
+  }),
+
+  'a damaged journal is taken for whole': () => ({ rule: 'P33, S34', mood: 'disks', takesJournalForWhole: true }),
 };

@@ -10,7 +10,7 @@ import { compareLineages, isPaired, lastSet } from '../../node-runtime/core/clus
 import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
 import { quorumHears } from '../../node-runtime/core/cluster/leading.ts';
 import { Violation } from './checks.ts';
-import { activate, choose, claim, moods, trouble } from './faults.ts';
+import { activate, choose, claim, giveRelease, moods, takeImageOf, trouble } from './faults.ts';
 import { CONTROLLERS, type Mutation, newWorld, type SimNode, type World } from './world.ts';
 
 export type RunOptions = {
@@ -38,6 +38,7 @@ export function runSeed(options: RunOptions): RunResult {
     seed,
     preformed: seed % 3 !== 0,
     small: seed % 4 !== 0,
+    speaks: 1,
     log: options.log ?? null,
     mutation: options.mutation,
   });
@@ -49,15 +50,16 @@ export function runSeed(options: RunOptions): RunResult {
     world.begin();
     const everyMs = 60 * 30 ** world.chance.next();
     const client = (): void => {
-      if (world.chance.happens(0.2)) world.read();
-      else world.propose();
+      world.clients.act();
       world.after(10 + world.chance.next() * 80, client);
     };
     world.after(200, client);
     world.faultsUntil = TROUBLE_MS;
     world.after(300, () => trouble(world, mood, everyMs));
+    if (seed % 3 === 0) world.after(900, () => takeImageOf(world, CONTROLLERS[0]!)); // of the time when it votes alone
     world.run(TROUBLE_MS, steps);
     peaceMs = makePeace(world);
+    world.run(world.now + 1_500); // outcomes that workers kept are counted
     checkEnd(world);
   } catch (error) {
     if (!(error instanceof Violation) && !(error instanceof Error && /^broken promise/.test(error.message)))
@@ -82,8 +84,12 @@ function makePeace(world: World): number {
     world.thaw(node);
     world.flush(node);
   }
-  for (const worker of world.workers.values()) if (!worker.up) world.restartWorker(worker);
+  for (const worker of world.workers.values()) if (!worker.up) world.machines.restart(worker);
   const begun = world.now;
+  // People finish the upgrade that they began, and give back a release that was wrong.
+  const { enabled } = world.work;
+  for (const machine of [...world.nodes.values(), ...world.workers.values()])
+    if (machine.speaks > enabled + 1 || machine.speaks < enabled) giveRelease(world, machine, enabled);
   let helped = 0;
   while (world.now - begun < PEACE_MS) {
     world.blocked.clear(); // cuts that were still to come
@@ -104,6 +110,10 @@ function help(world: World, times: number): void {
   const controllers = CONTROLLERS.map((name) => world.node(name)).filter((node) => node.up);
   const divided = controllers.find((node) => node.member.conflict);
   if (divided) return choose(world, divided);
+  for (const node of world.nodes.values()) {
+    const { needs } = node.member; // its note says which version it needs: it gets a release that reads it
+    if (needs && needs.version !== node.speaks) giveRelease(world, node, Math.max(needs.version, 1));
+  }
   const confirms = ({ member }: SimNode): boolean =>
     member.phase.phase === 'leading' && quorumHears(member, member.phase);
   if (world.acting().some(confirms)) return;
@@ -139,6 +149,10 @@ function checkEnd(world: World): void {
       : 'nobody active';
     throw new Violation(`L4: not whole after the faults ended: ${state}. ${notes}`);
   }
+  const { desk } = leader;
+  if (desk) world.work.atEnd(desk.folded, world.workers.values(), world.now);
+  const [fault] = world.clients.faults();
+  if (fault) throw new Violation(`I12: ${fault}`);
   const lineage = world.checks.lineageOf(world.leaderOf(leader) ?? newestKnown(leader.member));
   for (const { key, index, chain, lineage: own } of world.acked) {
     if (leader.disk.entries[index - 1]?.chain === chain) continue;

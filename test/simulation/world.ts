@@ -8,25 +8,25 @@
  */
 import type { Charter, StoredEntry, Term, Voter } from '../../node-runtime/contract/facts.ts';
 import { foundingCharter, noCharter, votersOf } from '../../node-runtime/core/cluster/charter.ts';
-import {
-  type Fence,
-  type FenceEvent,
-  fenceStep,
-  freshFence,
-  type Worker,
-  wakeWorker,
-} from '../../node-runtime/core/cluster/fence.ts';
+import type { FenceEvent } from '../../node-runtime/core/cluster/fence.ts';
 import { isTaking } from '../../node-runtime/core/cluster/leading.ts';
 import { memberStep, wakeMember } from '../../node-runtime/core/cluster/member.ts';
 import type { Effect, Event, Member, Roster, Wish } from '../../node-runtime/core/cluster/member-state.ts';
+import { canBeCopiedAnew } from '../../node-runtime/core/cluster/memory.ts';
 import type { Message } from '../../node-runtime/core/cluster/messages.ts';
 import { emptyRegister, foundingRegister } from '../../node-runtime/core/cluster/register.ts';
 import { termText } from '../../node-runtime/core/cluster/terms.ts';
 import { type Timing, timings } from '../../node-runtime/core/cluster/timing.ts';
+import { examine } from '../../node-runtime/core/journal/tail.ts';
 import { type Checks, newChecks } from './checks.ts';
+import { type Clients, newClients } from './clients.ts';
 import { carryOut, copyOf, crash, type Disk, emptyDisk, type Fetched, type SaveEffect } from './disk.ts';
+import { fold } from './folded.ts';
+import { type Desk, newPlacing, type Placing } from './placing.ts';
 import { dueQueue } from './queue.ts';
 import { type Chance, chanceOf } from './random.ts';
+import { newWorkChecks } from './work-checks.ts';
+import { newWorkers, type SimWorker, type Told, type Workers } from './workers.ts';
 
 export type SimNode = {
   name: string;
@@ -41,7 +41,12 @@ export type SimNode = {
   life: number;
   clock: { base: number; rate: number };
   fetched: Fetched;
-  acks: { index: number; key: string; term: Term }[];
+  acks: { index: number; key: string; committed: (charter: Charter) => void }[];
+  /** Newest version its release reads; what it knows of its work while it leads. */
+  speaks: number;
+  desk: Desk | null;
+  /** Entries looked through for what they enable. */
+  applied: number;
   notes: string[];
   lastNote: string;
   diskMs: number;
@@ -49,8 +54,6 @@ export type SimNode = {
   /** It is killed right after its next save of a register, before anybody hears of it. */
   diesAtSave: boolean;
 };
-
-export type SimWorker = { name: string; worker: Worker; saved: Fence; obeyed: Term | null; up: boolean };
 
 /** What a mutant may touch: the real core from outside. */
 export type Mutation = {
@@ -64,12 +67,29 @@ export type Mutation = {
   onWake?(node: SimNode, world: World): void;
   onCrash?(node: SimNode, world: World): void;
   fence?(worker: SimWorker, event: FenceEvent): FenceEvent;
+  /** Bends the reading that a worker renews its lease from. */
+  grantedAt?(granted: number | null, now: number): number | null;
+  timing?: Partial<Timing>;
+  grantsUnconfirmed?: true;
+  endsNothing?: true;
+  startsUnread?: true;
+  adoptsNothing?: true;
+  ordersForgotten?: true;
+  forgetsEarly?: true;
+  enablesAlone?: true;
+  /** Its first term begins as if it had heard its workers last so long ago. */
+  forgetsItsBeginning?: true;
+  takesJournalForWhole?: true;
+  /** The application: a key that was used before acts again. */
+  repeatsKeys?: true;
 };
 
 export type Options = {
   seed: number;
   preformed: boolean;
   small: boolean;
+  /** Version of the release that all begin with. */
+  speaks: number;
   log: ((line: string) => void) | null;
   mutation?: Mutation | undefined;
 };
@@ -98,8 +118,8 @@ export function newWorld(options: Options) {
   const counts = new Map<string, number>();
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
   const checks: Checks = newChecks(count);
+  const work = newWorkChecks(checks.fail, count, options.speaks === 1 ? 1 : options.speaks - 1);
   const nodes = new Map<string, SimNode>();
-  const workers = new Map<string, SimWorker>();
   const blocked = new Set<string>();
   const network = { loss: 0, doubled: 0, slowMs: 2 };
   const acked: { key: string; index: number; chain: string; lineage: string; at: number }[] = [];
@@ -107,12 +127,14 @@ export function newWorld(options: Options) {
     ...timings.lan,
     seatAfterMs: 3_000,
     declaredDeadMs: 2_000,
+    workerLeaseMs: 2_000,
+    workerEndMs: 600,
+    ...options.mutation?.timing,
     ...(options.small && { tailEntriesMax: 16, batchEntriesMax: 4, snapshotAfterEntries: 24, caughtUpEntries: 4 }),
   };
   let now = 0;
   let steps = 0;
   let stores = 0;
-  let keys = 0;
   const roster: Roster = { controllers: [], watch: null, spares: [] };
   const mutation = options.mutation;
   const log = (line: string): void => options.log?.(`${(now / 1_000).toFixed(3).padStart(8)} ${line}`);
@@ -153,6 +175,7 @@ export function newWorld(options: Options) {
     const before = node.member.committed;
     let effects = memberStep(node.member, event);
     if (mutation?.afterStep) effects = mutation.afterStep(node.member, event, effects, world);
+    if (given.event === 'received') work.messageTaken(node.name, node.speaks, given.message.version, effects);
     for (const effect of effects) {
       carry(node, effect, lead, before);
       if (effect.effect === 'stoppedActing') lead = null; // what it learns in the same step it learns as a follower
@@ -170,45 +193,36 @@ export function newWorld(options: Options) {
       case 'send':
         return send(node, effect.to, effect.message);
       case 'becameActive':
+        world.placing.begin(node, effect.charter, activationText(effect.charter));
         log(
           `${node.name} is active in ${termText(effect.charter.term)}: ${effect.charter.reason}; write set ${effect.charter.writeSet.map((one) => one.split('#')[0]).join('+')}, voters ${effect.charter.voters.map((set) => set.map((one) => one.node).join('+')).join(' and ')}`,
         );
         checks.activated(node.name, node.disk, effect.charter, effect.loss);
+        if (effect.charter.claim) work.claimed(effect.charter.claim.id, effect.charter.term);
         if (effect.loss && options.log) log(`${node.name} may lack: ${JSON.stringify(effect.loss)}`);
         return;
       case 'beganActing':
-        log(`${node.name} acts in ${termText(effect.charter.term)}`);
-        return greetWorkers(node, effect.charter);
+        return log(`${node.name} acts in ${termText(effect.charter.term)}`);
       case 'stoppedActing':
         log(`${node.name} stops acting: ${effect.why}`);
         count('stopped acting');
         node.acks = []; // unknown to their clients
+        node.desk = null;
         return;
       case 'committed': {
         const charter = lead ?? (node.member.phase.phase === 'leading' ? node.member.phase.charter : null);
         if (charter) {
           checks.committedBy(node.name, node.disk.register.store, node.disk, charter, before + 1, effect.index);
+          for (const { text } of node.disk.entries.slice(before, effect.index)) entryCommitted(text, charter);
           acknowledge(node, charter, effect.index);
         }
+        at(node, 1, () => apply(node));
         return keepSnapshot(node, effect.index);
       }
       case 'answered': {
-        const known = reads.get(effect.id);
+        const read = reads.get(effect.id);
         reads.delete(effect.id);
-        // P36: a fresh read sees everything that was committed before it was asked for.
-        if (
-          known &&
-          effect.ok &&
-          node.member.committed < known.committed &&
-          lead &&
-          checks.lineageOf(lead) === known.lineage
-        ) {
-          checks.fail(
-            'I12',
-            `a fresh read at ${node.name} knows ${node.member.committed} of ${known.committed} committed entries`,
-          );
-        }
-        if (known) return count(effect.ok ? 'fresh reads' : 'fresh reads refused');
+        if (read) return read(effect.ok, lead);
         count(effect.ok ? 'wishes granted' : 'wishes refused');
         return log(`${node.name} answers: ${effect.ok ? 'yes' : 'no'}, ${effect.words}`);
       }
@@ -236,6 +250,7 @@ export function newWorld(options: Options) {
       case 'fetchSnapshot':
         return fetchSnapshot(node, effect.from, effect.at.index, effect.at.chain);
       case 'renewStore':
+        count('old images found out');
         return renewStore(node);
       case 'reload':
         count('reloads after a failed save');
@@ -243,6 +258,14 @@ export function newWorld(options: Options) {
         node.disk.pending = [];
         return wake(node);
     }
+  }
+
+  function entryCommitted(text: string, charter: Charter): void {
+    work.entryCommitted(text);
+    if (!text.startsWith('enable ')) return;
+    const { controllers, watch } = roster;
+    const seated = [...votersOf(charter), ...controllers, ...(watch ? [watch] : [])].map((one) => one.node);
+    work.versionCommitted(Number(text.slice(7)), [...seated, ...WORKERS]);
   }
 
   // --------------------------------------------------------------- disk
@@ -327,7 +350,6 @@ export function newWorld(options: Options) {
   }
 
   function renewStore(node: SimNode): void {
-    count('old images found out');
     log(`${node.name} takes a new store`);
     replaceStore(node, {
       ...node.disk,
@@ -360,7 +382,10 @@ export function newWorld(options: Options) {
     node.flushing = false;
     node.fetched = null;
     node.acks = [];
+    node.desk = null;
+    node.applied = 0;
     const { disk } = node;
+    if (!repair(node)) return;
     const kept = Math.min(timing.tailEntriesMax, disk.entries.length);
     const entries = disk.entries.slice(disk.entries.length - kept);
     const base = disk.entries[disk.entries.length - kept - 1] ?? start;
@@ -373,12 +398,59 @@ export function newWorld(options: Options) {
       mark: disk.mark,
       roster: { ...roster },
       timing,
-      craft: { chainOf: simChain, activationText: (charter) => `activated ${termText(charter.term)}` },
+      craft: { chainOf: simChain, activationText },
       incarnation: `${node.name}.${node.life}`,
       now: monotonic(node),
+      speaks: node.speaks,
+      enabled: enabledIn(disk.entries.slice(0, disk.snapshot?.index ?? 0)),
     });
     mutation?.onWake?.(node, world);
     tick(node);
+  }
+
+  const activationText = (charter: Charter): string =>
+    `activated ${termText(charter.term)} ${charter.claim?.id ?? '-'}`;
+
+  const enabledIn = (entries: StoredEntry[]): number =>
+    entries.reduce((most, { text }) => (text.startsWith('enable ') ? Math.max(most, Number(text.slice(7))) : most), 1);
+
+  /** The application reads what is committed: here, which version is enabled. */
+  function apply(node: SimNode): void {
+    const { entries, pending } = node.disk;
+    const isOther = pending.some((one) => one.effect === 'installSnapshot' || one.effect === 'cutToQuarantine');
+    if (isOther) return at(node, 5, () => apply(node)); // what is on the disk is not yet what is committed
+    const upTo = Math.min(node.member.committed, entries.length);
+    if (node.applied > upTo) node.applied = 0; // a claim's charter gave up what it thought committed
+    const version = enabledIn(entries.slice(node.applied, upTo));
+    node.applied = upTo;
+    if (version > node.member.enabled) step(node, { event: 'versionEnabled', now: monotonic(node), version });
+  }
+
+  /** S34: what the shell does with a journal that can't be read to its end. False: the node does not start. */
+  function repair(node: SimNode): boolean {
+    const { disk } = node;
+    const { verdict, good } = examine(start, disk.entries, disk.finished ?? disk.entries.length, simChain);
+    delete disk.finished;
+    if (verdict === 'whole' || mutation?.takesJournalForWhole) return true;
+    const cut = disk.entries.splice(good);
+    if (verdict === 'torn') {
+      disk.quarantine.push(...cut);
+      count('torn entries cut');
+      log(`${node.name} cuts a torn entry at ${good + 1}`);
+      return true;
+    }
+    log(`the journal of ${node.name} is damaged at ${good + 1}`);
+    count('damaged journals');
+    if (!canBeCopiedAnew(disk.register)) {
+      log(`${node.name} refuses to start: nobody else holds what it holds`);
+      disk.finished = good + cut.length;
+      disk.entries.push(...cut);
+      node.up = false;
+      return false;
+    }
+    node.disk = { ...emptyDisk(disk.register), quarantine: [...disk.entries, ...cut, ...disk.quarantine] };
+    renewStore(node);
+    return false;
   }
 
   function start_(node: SimNode): void {
@@ -391,9 +463,26 @@ export function newWorld(options: Options) {
   function stop(node: SimNode): void {
     if (!node.up) return;
     for (const { effect, part } of crash(node.disk, chance)) reach(node, effect, part);
+    if (node.keepsJournal && chance.happens(0.1)) tear(node.disk);
     mutation?.onCrash?.(node, world);
     node.up = false;
     node.life++;
+  }
+
+  /** The power fails in the middle of an entry: what is there of it was never answered for. */
+  function tear(disk: Disk): void {
+    const { entries } = disk;
+    const last = entries.at(-1);
+    if (!last || disk.finished !== undefined) return;
+    disk.finished = entries.length;
+    entries.push({ ...last, index: last.index + 1, text: 'torn' });
+  }
+
+  /** A bit flips in what was saved long ago. */
+  function flip(disk: Disk): void {
+    const place = Math.floor(disk.entries.length / 2);
+    const entry = disk.entries[place];
+    if (entry) disk.entries[place] = { ...entry, text: `${entry.text}!` };
   }
 
   function addNode(name: string, keepsJournal: boolean, disk: Disk): SimNode {
@@ -418,6 +507,9 @@ export function newWorld(options: Options) {
       diskMs: 1 + chance.next() * 4,
       flushing: false,
       diesAtSave: false,
+      speaks: options.speaks,
+      desk: null,
+      applied: 0,
     } as unknown as SimNode;
     nodes.set(name, node);
     return node;
@@ -427,6 +519,7 @@ export function newWorld(options: Options) {
 
   function send(node: SimNode, to: string, message: Message): void {
     checks.messageLeaves(node.name, node.disk, message.body);
+    work.messageLeaves(node.name, message);
     if (message.body.kind === 'refused') count(`refused ${message.body.what}`);
     const target = nodes.get(to);
     if (!target || blocked.has(`${node.name}>${to}`) || chance.happens(network.loss)) return;
@@ -442,77 +535,34 @@ export function newWorld(options: Options) {
 
   // ------------------------------------------------------------ clients
 
-  /** A client asks whoever takes entries; several may believe that they do. */
-  function propose(text?: string): void {
-    const taking = [...nodes.values()].filter((node) => node.up && now >= node.frozenUntil && isTaking(node.member));
-    if (taking.length === 0) return;
-    const node = chance.pick(taking);
-    const key = text ?? `k${++keys}`;
-    const { phase, journal } = node.member;
-    if (phase.phase !== 'leading') return;
+  /** Appends at a node that takes entries; `committed` is told by the answer, if one comes. */
+  function write(node: SimNode, text: string, committed: (charter: Charter, index: number) => void = () => {}): number {
+    const { journal } = node.member;
     const index = (journal.entries.at(-1) ?? journal.base).index + 1;
-    node.acks.push({ index, key, term: phase.charter.term });
-    step(node, { event: 'proposed', now: monotonic(node), texts: [key] });
+    node.acks.push({ index, key: text, committed: (charter) => committed(charter, index) });
+    if (node.desk) fold(node.desk.folded, text, WORKERS);
+    step(node, { event: 'proposed', now: monotonic(node), texts: [text] });
+    return index;
+  }
+
+  const taking = (): SimNode[] =>
+    [...nodes.values()].filter((node) => node.up && now >= node.frozenUntil && isTaking(node.member));
+
+  /** Somebody asks whoever takes entries; several may believe that they do. */
+  function propose(text: string): void {
+    const list = taking();
+    if (list.length > 0) write(chance.pick(list), text);
   }
 
   function acknowledge(node: SimNode, charter: Charter, index: number): void {
     while (node.acks.length > 0 && node.acks[0]!.index <= index) {
-      const { key, index: where } = node.acks.shift()!;
+      const { key, index: where, committed } = node.acks.shift()!;
       const entry = node.disk.entries[where - 1];
       if (entry?.text !== key) checks.fail('I12', `${key} is answered and another entry is at ${where}`);
       acked.push({ key, index: where, chain: entry!.chain, lineage: checks.lineageOf(charter), at: now });
       count('acknowledged');
-      if (key.startsWith('start ')) orderStart(node, charter, key);
+      committed(charter);
     }
-  }
-
-  // ------------------------------------------------------------ workers
-
-  function toWorker(node: SimNode, name: string, event: FenceEvent): void {
-    const worker = workers.get(name);
-    if (!worker || blocked.has(`${node.name}>${name}`) || chance.happens(network.loss)) return;
-    after(network.slowMs * (0.5 + chance.next()), () => worker.up && atWorker(worker, event));
-  }
-
-  function atWorker(worker: SimWorker, given: FenceEvent): void {
-    const event = mutation?.fence ? mutation.fence(worker, given) : given;
-    const effects = fenceStep(worker.worker, event);
-    if (given.event !== 'saved' && effects.every((effect) => effect.effect !== 'refuse')) {
-      const lower = worker.obeyed !== null && compare(given.term, worker.obeyed) < 0;
-      if (lower) checks.fail('I10', `${worker.name} obeys ${termText(given.term)} after ${termText(worker.obeyed!)}`);
-      worker.obeyed = given.term;
-    }
-    for (const effect of effects) {
-      if (effect.effect === 'saveFence') {
-        const saved = structuredClone(effect.fence);
-        after(2, () => {
-          if (!worker.up) return;
-          worker.saved = saved;
-          atWorker(worker, { event: 'saved' });
-        });
-      } else if (effect.effect === 'start') checks.startedOnce(effect.attempt);
-      else if (effect.effect === 'refuse') count('starts refused by a fence');
-    }
-  }
-  const compare = (a: Term, b: Term): number => a.era - b.era || a.number - b.number;
-
-  function greetWorkers(node: SimNode, charter: Charter): void {
-    const lineage = charter.lineage?.claim ?? null;
-    for (const name of workers.keys())
-      toWorker(node, name, { event: 'greeted', cluster: 'lab', term: charter.term, lineage });
-    for (const entry of node.disk.entries.slice(0, node.member.committed))
-      if (entry.text.startsWith('start ')) orderStart(node, charter, entry.text);
-  }
-
-  function orderStart(node: SimNode, charter: Charter, text: string): void {
-    const [, attempt = '', worker = ''] = text.split(' ');
-    toWorker(node, worker, {
-      event: 'startAsked',
-      cluster: 'lab',
-      term: charter.term,
-      lineage: charter.lineage?.claim ?? null,
-      attempt,
-    });
   }
 
   // -------------------------------------------------------------- people
@@ -524,18 +574,18 @@ export function newWorld(options: Options) {
   }
 
   let wishes = 0;
-  const reads = new Map<number, { committed: number; lineage: string }>();
-  /** A client reads at whoever believes to act: a replaced active must not answer. */
-  function read(): void {
-    const acting = [...nodes.values()].filter(
-      ({ up, frozenUntil, member }) =>
-        up && now >= frozenUntil && member.phase.phase === 'leading' && member.phase.acting,
-    );
-    if (acting.length === 0) return;
-    const node = chance.pick(acting);
-    if (node.member.phase.phase !== 'leading') return;
+  const reads = new Map<number, (ok: boolean, lead: Charter | null) => void>();
+  /** P36: asks for a confirmation of the term; tells whether it came. */
+  function confirm(node: SimNode, answered: (ok: boolean) => void): void {
+    if (node.member.phase.phase !== 'leading') return answered(false);
     const lineage = checks.lineageOf(node.member.phase.charter);
-    reads.set(++wishes, { committed: checks.committed.get(lineage)?.length ?? 0, lineage });
+    const known = checks.committed.get(lineage)?.length ?? 0;
+    reads.set(++wishes, (ok, lead) => {
+      // P36: it sees everything that was committed before it was asked for.
+      if (ok && node.member.committed < known && lead && checks.lineageOf(lead) === lineage)
+        checks.fail('I12', `a fresh read at ${node.name} knows ${node.member.committed} of ${known} committed entries`);
+      answered(ok);
+    });
     step(node, { event: 'wished', now: monotonic(node), id: wishes, wish: { wish: 'confirmRead' } });
   }
 
@@ -562,10 +612,7 @@ export function newWorld(options: Options) {
     addNode(spare.node, false, emptyDisk(emptyRegister('lab', spare)));
     const third = { node: CONTROLLERS[2]!, store: newStore() };
     addNode(third.node, true, emptyDisk(emptyRegister('lab', third)));
-    for (const name of WORKERS) {
-      const fence = freshFence('lab');
-      workers.set(name, { name, worker: wakeWorker(fence), saved: structuredClone(fence), obeyed: null, up: true });
-    }
+    world.machines.begin();
     for (const node of nodes.values()) {
       checks.registerSaved(node.disk.register);
       if (node.name !== CONTROLLERS[2]) start_(node);
@@ -582,25 +629,18 @@ export function newWorld(options: Options) {
     if (steps < stepsMax) now = Math.max(now, until);
   }
 
-  function restartWorker(worker: SimWorker): void {
-    worker.worker = wakeWorker(structuredClone(worker.saved));
-    worker.obeyed = worker.saved.term;
-    worker.up = true;
-    for (const node of nodes.values()) {
-      const { phase } = node.member ?? {};
-      if (node.up && phase?.phase === 'leading' && phase.acting) at(node, 1, () => greetWorkers(node, phase.charter));
-    }
-  }
-
+  const later = {} as { machines: Workers; placing: Placing; clients: Clients; workers: Workers['workers'] };
   const world = {
+    ...later,
+    work,
     faultsUntil: 0,
+    /** Messages to this worker come only then. */
+    stuck: null as { worker: string; until: number; comeAt: number } | null,
     /** Sprung when a node has saved its acceptance of a change of seats of its own, before anybody hears of it. */
     trap: null as ((node: SimNode) => void) | null,
-    restartWorker,
     options,
     chance,
     nodes,
-    workers,
     roster,
     network,
     blocked,
@@ -616,10 +656,14 @@ export function newWorld(options: Options) {
     run,
     step,
     propose,
-    read,
+    write,
+    taking,
+    confirm,
     wish,
     stop,
     start: start_,
+    tear,
+    flip,
     tellRoster,
     newStore,
     replaceStore,
@@ -644,6 +688,17 @@ export function newWorld(options: Options) {
     },
     votersNow: (charter: Charter): Voter[] => votersOf(charter),
     entries: (node: SimNode): StoredEntry[] => node.disk.entries,
+    workerTold(name: string, worker: string, told: Told): void {
+      const node = nodes.get(name);
+      if (!node?.up) return;
+      const { life } = node;
+      const happens = (): void => void (node.life === life && node.up && world.placing.told(node, worker, told));
+      if (now < node.frozenUntil) node.frozen.push(happens);
+      else happens();
+    },
   };
+  const machines: Workers = newWorkers(world, WORKERS);
+  const placing: Placing = newPlacing(world, machines, WORKERS);
+  Object.assign(world, { machines, placing, workers: machines.workers, clients: newClients(world) });
   return world;
 }

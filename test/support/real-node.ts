@@ -77,8 +77,24 @@ export class RealNode {
     return new RealNode(data);
   }
 
-  /** Starts it and waits until it is active. */
-  async start(args: string[] = [], env: Record<string, string> = {}): Promise<this> {
+  /** A node that has joined the cluster of a running one, by an invite, in a fresh folder. */
+  static async join(member: RealNode, name: string, duties: string[]): Promise<RealNode> {
+    const roles = duties.flatMap((duty) => ['--role', duty]);
+    const invited = await binnacle(['invite', ...roles, '--json', '--data', member.data]);
+    if (invited.code !== 0) throw new Error(invited.err);
+    const data = mkdtempSync(path.join(tmpdir(), `binnacle-${name}-`));
+    const { code } = JSON.parse(invited.out) as { code: string };
+    const joined = await binnacle(['join', code, '--data', data, '--name', name, '--json']);
+    if (joined.code !== 0) throw new Error(joined.err);
+    return new RealNode(data);
+  }
+
+  /** Starts it and waits until it knows an active controller, or with `alive` only until it answers. */
+  async start(
+    args: string[] = [],
+    env: Record<string, string> = {},
+    until: 'ready' | 'alive' = 'ready',
+  ): Promise<this> {
     const child = spawn(process.execPath, [main, 'node', '--data', this.data, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -92,7 +108,7 @@ export class RealNode {
       if (over) throw new Error(`The node ${over}: ${this.log.slice(-2000)}`);
       const running = this.running();
       if (running?.pid !== child.pid) return false;
-      const answer = await this.ask('GET', '/readyz').catch(() => null);
+      const answer = await this.ask('GET', until === 'ready' ? '/readyz' : '/healthz').catch(() => null);
       return answer?.status === 200;
     });
     return this;

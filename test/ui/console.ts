@@ -3,6 +3,7 @@
  * the page: a policy violation or an error in its script fails a test.
  */
 import { type Browser, type BrowserContext, chromium, type Page, type Request, type Route } from 'playwright-core';
+import type { Cluster, Node } from '../../node-runtime/contract/model.ts';
 import type { ConsolePages } from '../support/console-pages.ts';
 import * as f from './fixtures.ts';
 
@@ -43,6 +44,18 @@ function fixtureAnswer(asked: Asked): Answer | null {
   if (path === '/api/v1/session') return method === 'DELETE' ? { status: 204 } : { json: f.session };
   if (path === '/api/v1/cluster') return { json: { ...f.cluster, readAt: new Date().toISOString() } };
   if (path === '/api/v1/nodes') return { json: { nodes: [f.node] } };
+  if (path === '/api/v1/cluster/quarantine') return { json: { entries: [], more: false } };
+  if (path === '/api/v1/cluster/recovery')
+    return {
+      json: {
+        ...f.evidence,
+        candidate: { id: 'n-atlas', name: 'atlas', journalEnd: 81_204, term: '1.14.n-atlas' },
+        possible: false,
+        why: 'atlas is active and answers.',
+        nodes: [],
+        suggested: [],
+      },
+    };
   if (path === '/api/v1/users') return { json: { users: f.users } };
   if (path === '/api/v1/tokens') return { json: { tokens: f.tokens } };
   if (path === '/api/v1/sandboxes')
@@ -75,7 +88,13 @@ function fixtureAnswer(asked: Asked): Answer | null {
   if (/\/log$/.test(path)) return { body: f.logText, headers: { 'content-type': 'text/plain' } };
   if (/^\/api\/v1\/runs\/[^/]+(\/cancel)?$/.test(path))
     return {
-      json: path.includes('r-8f22') ? f.failedRun : path.endsWith('cancel') ? { ...f.run, state: 'cancelled' } : f.run,
+      json: path.includes('r-8f2d')
+        ? f.lostRun
+        : path.includes('r-8f22')
+          ? f.failedRun
+          : path.endsWith('cancel')
+            ? { ...f.run, state: 'cancelled' }
+            : f.run,
     };
   if (what === 'entries') {
     const entries = f.folders[`${sandbox}:${query.get('path') ?? ''}`] ?? [];
@@ -113,6 +132,24 @@ function fixtureAnswer(asked: Asked): Answer | null {
   if (['moves', 'copies', 'restores', 'folders'].includes(what)) return { json: f.folders['ingest:jobs']![2] };
   return null;
 }
+
+/** The lab of seven nodes in place of the cluster of one, or what became of it. */
+export const ofLab =
+  (of: { cluster: Cluster; nodes: Node[] }, more?: Override): Override =>
+  async (asked) => {
+    const given = await more?.(asked);
+    if (given) return given;
+    if (asked.method !== 'GET') return null;
+    if (asked.path === '/api/v1/cluster') {
+      // What is not confirmed is as old as it says.
+      return { json: of.cluster.fresh ? { ...of.cluster, readAt: new Date().toISOString() } : of.cluster };
+    }
+    if (asked.path === '/api/v1/nodes') return { json: { nodes: of.nodes } };
+    if (of.cluster.recovery && asked.path === '/api/v1/cluster/recovery') return { json: f.evidence };
+    if (of.cluster.journal.quarantined > 0 && asked.path === '/api/v1/cluster/quarantine')
+      return { json: { entries: f.quarantined, more: false } };
+    return null;
+  };
 
 export type Console = {
   page: Page;

@@ -6,11 +6,13 @@ import type {
   Attempt,
   Cluster,
   Entry,
+  Evidence,
   FileVersion,
   Happening,
   JobCheck,
   LaunchForm,
   Node,
+  QuarantinedEntry,
   Run,
   RunSummary,
   Sandbox,
@@ -44,7 +46,9 @@ export const node: Node = {
   name: 'atlas',
   address: '10.0.4.11:7433',
   roles: ['active', 'worker'],
+  duties: ['controller', 'worker'],
   thisNode: true,
+  drained: false,
   reachable: true,
   since: ago(5_400),
   version: '0.1.0',
@@ -89,19 +93,186 @@ export const cluster: Cluster = {
   active: 'n-atlas',
   standby: null,
   watch: null,
+  spares: [],
   mode: 'solo',
+  parked: null,
+  charter: { reason: 'it was founded', at: ago(5_390), writeSet: ['n-atlas'], voters: [['n-atlas']] },
   headline: 'All is well',
   survives: {
     sentence: 'atlas is alone: nothing can take over if it fails. Its journal is on its own disk only.',
     lossOf: [],
   },
   waitsFor: [],
-  journal: { end: 81_204, committed: 81_204, snapshot: 80_000, lag: 0 },
-  counts: { nodes: 1, sandboxes: 4, runsRunning: 2, runsWaiting: 1, runsToday: 1_284, failedToday: 2 },
+  journal: { end: 81_204, committed: 81_204, snapshot: 80_000, lag: 0, quarantined: 0 },
+  counts: { nodes: 1, sandboxes: 4, runsRunning: 2, runsWaiting: 1, runsToday: 1_284, failedToday: 2, tasksUnknown: 0 },
   happened,
   readAt: ago(0),
   fresh: true,
+  recovery: false,
 };
+
+/** A lab of seven: two controllers, a watch with a spare, workers of which one is draining. */
+const other = (name: string, of: Partial<Node>): Node => ({
+  ...node,
+  id: `n-${name}`,
+  name,
+  address: `10.0.4.${10 + name.length}:7433`,
+  thisNode: false,
+  roles: ['worker'],
+  duties: ['worker'],
+  roundTripMs: 0.9,
+  since: ago(80_000),
+  ...of,
+});
+export const labNodes: Node[] = [
+  { ...node, lagEntries: 0 },
+  other('borea', {
+    roles: ['standby', 'worker'],
+    duties: ['controller', 'worker'],
+    lagEntries: 0,
+    roundTripMs: 1.84,
+    cpuPercent: 19,
+    tasksRunning: 2,
+    memoryFreeBytes: 11.4e9,
+  }),
+  other('deck-17', {
+    roles: ['watch'],
+    duties: ['watch'],
+    roundTripMs: 4.2,
+    slots: 0,
+    tasksRunning: 0,
+    platform: 'darwin arm64',
+    cpuPercent: 6,
+  }),
+  other('quay-2', { roles: ['spare'], duties: ['watch'], slots: 0, tasksRunning: 0, roundTripMs: 2.6, cpuPercent: 3 }),
+  other('cirrus', { cpuPercent: 88, tasksRunning: 15, slots: 16, memoryFreeBytes: 3.0e9 }),
+  other('delta', { drained: true, tasksRunning: 1, slots: 8, cpuPercent: 12 }),
+  other('ember', { tasksRunning: 7, slots: 16, cpuPercent: 47 }),
+];
+export const lab: Cluster = {
+  ...cluster,
+  standby: 'n-borea',
+  watch: 'n-deck-17',
+  spares: ['n-quay-2'],
+  mode: 'paired',
+  charter: {
+    reason: 'atlas and borea are in step',
+    at: ago(5_300),
+    writeSet: ['n-atlas', 'n-borea'],
+    voters: [['n-atlas', 'n-borea', 'n-deck-17']],
+  },
+  survives: {
+    sentence: 'Can survive the loss of any one of atlas, borea and deck-17.',
+    lossOf: ['n-atlas', 'n-borea', 'n-deck-17'],
+  },
+  counts: { ...cluster.counts, nodes: 7 },
+  happened: [
+    happening(81_190, 130, 'warn', 'delta set to draining by ops', 'delta'),
+    happening(80_990, 5_100, 'info', 'deck-17 appointed watch by ops, was quay-2', 'deck-17'),
+    happening(80_900, 5_250, 'ok', 'atlas stands by again, caught up 2,118 entries in 0.9 s', 'atlas'),
+    happening(80_880, 5_380, 'brass', 'Switch-over borea → atlas, 212 ms without an active', 'borea → atlas'),
+    happening(80_100, 30_000, 'alarm', 'Fail-over atlas → borea, term 13, 1.4 s, nothing lost', 'atlas → borea'),
+    ...happened,
+  ],
+};
+const silent = (name: string, s: number): Node[] =>
+  labNodes.map((one) => (one.name === name ? { ...one, reachable: false, since: ago(s), lagEntries: 40 } : one));
+/** borea fell silent: atlas goes on alone. */
+export const labAlone: { cluster: Cluster; nodes: Node[] } = {
+  nodes: silent('borea', 95),
+  cluster: {
+    ...lab,
+    standby: null,
+    mode: 'solo',
+    headline: 'Working, without a standby',
+    charter: { ...lab.charter!, writeSet: ['n-atlas'], reason: 'borea was silent' },
+    survives: {
+      sentence: 'atlas works on with the vote of deck-17. If one of the two is lost, work stops.',
+      lossOf: [],
+    },
+    waitsFor: [
+      { what: 'borea does not answer.', next: 'Start it, or its network; it catches up by itself.', since: ago(95) },
+    ],
+  },
+};
+/** Seen at borea: atlas, which was active alone, is gone; borea was behind. */
+export const labLost: { cluster: Cluster; nodes: Node[] } = {
+  nodes: labNodes.map((one) => {
+    const away = one.name === 'atlas';
+    return {
+      ...one,
+      thisNode: one.name === 'borea',
+      roles: away ? one.roles : one.roles.map((role) => (role === 'standby' ? 'controller' : role)),
+      reachable: !away,
+      ...(away ? { since: ago(420) } : {}),
+    };
+  }),
+  cluster: {
+    ...lab,
+    thisNode: { id: 'n-borea', name: 'borea', roles: ['controller', 'worker'], version: '0.1.0', startedAt: ago(900) },
+    state: 'waiting',
+    active: null,
+    standby: null,
+    mode: 'solo',
+    headline: 'No active controller',
+    charter: { ...lab.charter!, writeSet: ['n-atlas'], reason: 'borea was silent' },
+    survives: { sentence: 'Nothing is acknowledged until an active leads again.', lossOf: [] },
+    waitsFor: [
+      {
+        what: 'atlas led alone and does not answer; borea may lack what it acknowledged.',
+        next: 'Start atlas again, or let a person confirm that it is lost.',
+        since: ago(420),
+      },
+    ],
+    fresh: false,
+    recovery: true,
+    journal: { ...lab.journal, lag: 61, quarantined: 2 },
+  },
+};
+export const evidence: Evidence = {
+  possible: true,
+  why: 'atlas was active alone and does not answer. borea cannot know whether atlas acknowledged more than borea holds.',
+  evidence: 'newest 1.14.n-atlas; highest term 1.15.n-borea; heard n-deck-17#c3',
+  candidate: { id: 'n-borea', name: 'borea', journalEnd: 81_143, term: '1.13.n-borea' },
+  nodes: [
+    {
+      id: 'n-atlas',
+      name: 'atlas',
+      voter: 'n-atlas#a1',
+      votes: true,
+      inWriteSet: true,
+      heardAt: ago(420),
+      alive: false,
+      sentence: 'Was active in term 1.14 when it was last heard.',
+    },
+    {
+      id: 'n-deck-17',
+      name: 'deck-17',
+      voter: 'n-deck-17#c3',
+      votes: true,
+      inWriteSet: false,
+      heardAt: ago(0),
+      alive: true,
+      sentence: 'Confirmed entries up to 81,204 to atlas.',
+    },
+  ],
+  suggested: ['n-atlas#a1'],
+  loss: 'Up to entry 81,204 was acknowledged; borea has 81,143: 61 acknowledged entries are lost, since 14:03:22.',
+  danger:
+    'If atlas still runs somewhere, it may start work that borea starts too. It can acknowledge nothing more; what it has written since is put aside when it comes back.',
+  opensEra: false,
+};
+export const quarantined: QuarantinedEntry[] = [81_144, 81_145].map((index, i) => ({
+  id: i + 1,
+  index,
+  term: '1.12.n-borea',
+  cutAt: ago(300),
+  reason: 'atlas had another entry there',
+  at: ago(9_000),
+  by: 'user:ops',
+  kind: i === 0 ? 'runLaunched' : 'filesChanged',
+  fact: { kind: i === 0 ? 'runLaunched' : 'filesChanged', run: 'r-9' },
+}));
 
 const sandbox = (name: string, kind: Sandbox['kind'], files: number, bytes: number, description = ''): Sandbox => ({
   name,
@@ -361,6 +532,21 @@ export const failedRun: Run = {
   term: '1.14.n-atlas',
   via: 'atlas',
   tasks: [task('fit', 'failed', [], [attempt(1, 'failed', 620, 51)])],
+};
+/** A worker fell silent in the middle of a part. */
+export const lostRun: Run = {
+  ...run,
+  id: 'r-8f2d',
+  tasks: run.tasks.map((one) =>
+    one.id === 'load-2'
+      ? {
+          ...one,
+          state: 'unknown',
+          reason: 'cirrus does not answer',
+          attempts: [attempt(1, 'lost', 27, null, { node: 'cirrus' })],
+        }
+      : one,
+  ),
 };
 export const logText = [
   'loading frames/2026-11-21/part-3 (412 files)',

@@ -3,7 +3,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsolePages, serveConsole } from '../support/console-pages.ts';
-import { launchBrowser, openConsole, problem } from './console.ts';
+import { launchBrowser, type Override, ofLab, openConsole, problem } from './console.ts';
+import * as f from './fixtures.ts';
 
 let browser: Browser;
 let pages: ConsolePages;
@@ -16,9 +17,24 @@ afterAll(async () => {
   await pages?.close();
 });
 
-const screens: { name: string; hash: string; shows: string; press?: string; out?: true }[] = [
+type Screen = { name: string; hash: string; shows: string; press?: string; click?: string; answer?: Override };
+const lab = { cluster: f.lab, nodes: f.labNodes };
+const parked = {
+  cluster: {
+    ...f.lab,
+    state: 'parked' as const,
+    active: null,
+    standby: null,
+    headline: 'Stopped for maintenance',
+    parked: { by: 'ops', why: 'new switch in rack B' },
+  },
+  nodes: f.labNodes,
+};
+const signedOut: Override = (asked) =>
+  asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null;
+const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
-  { name: 'nodes', hash: '#/nodes', shows: 'Memory free' },
+  { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
   { name: 'folder', hash: '#/sandboxes/ingest/jobs', shows: 'nightly.job.yaml' },
   { name: 'empty folder', hash: '#/sandboxes/reports', shows: 'This folder is empty' },
   { name: 'job file', hash: '#/sandboxes/ingest/jobs?file=nightly.job.yaml', shows: 'Where would it run?' },
@@ -35,10 +51,35 @@ const screens: { name: string; hash: string; shows: string; press?: string; out?
   { name: 'runs', hash: '#/runs', shows: 'r-8f22' },
   { name: 'run', hash: '#/runs/r-8f2c?task=load-3', shows: 'psql: error' },
   { name: 'settings', hash: '#/settings', shows: 'nightly import on quay-2' },
-  { name: 'sign-in', hash: '#/', shows: 'Password', out: true },
+  { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },
   { name: 'keyboard help', hash: '#/', shows: 'What can be done', press: '?' },
+  { name: 'overview of a lab', hash: '#/', shows: 'Standby · in step', answer: ofLab(lab) },
+  { name: 'overview without a standby', hash: '#/', shows: 'borea does not answer.', answer: ofLab(f.labAlone) },
+  { name: 'overview without an active', hash: '#/', shows: 'A person has to decide', answer: ofLab(f.labLost) },
+  { name: 'overview of a stopped cluster', hash: '#/', shows: 'new switch in rack B', answer: ofLab(parked) },
+  { name: 'nodes of a lab', hash: '#/nodes', shows: 'draining', answer: ofLab(lab) },
+  { name: 'switch-over', hash: '#/', shows: 'hands the lead', click: 'Switch over…', answer: ofLab(lab) },
+  {
+    name: 'stop for maintenance',
+    hash: '#/nodes',
+    shows: 'Nobody leads until',
+    click: 'Stop for maintenance…',
+    answer: ofLab(lab),
+  },
+  { name: 'invite', hash: '#/nodes', shows: 'Its code works once', click: 'Invite a node…', answer: ofLab(lab) },
+  { name: 'recovery when nothing is wrong', hash: '#/recovery', shows: 'Nothing has to be decided' },
+  { name: 'recovery', hash: '#/recovery', shows: '61 acknowledged entries', answer: ofLab(f.labLost) },
+  {
+    name: 'confirmation of a loss',
+    hash: '#/recovery',
+    shows: 'I have seen that atlas is off',
+    click: 'Continue to confirm…',
+    answer: ofLab(f.labLost),
+  },
+  { name: 'run with a silent worker', hash: '#/runs/r-8f2d', shows: 'It succeeded…' },
 ];
+const shots = process.env['BINNACLE_SHOTS'];
 const looks = [
   { theme: 'dark', width: 1440, height: 900 },
   { theme: 'light', width: 1024, height: 700 },
@@ -46,15 +87,13 @@ const looks = [
 
 describe.each(looks)('in $theme at $width × $height', (look) => {
   it.each(screens)('the $name is accessible, keeps to the policy and fits', async (screen) => {
-    const answer = screen.out
-      ? (asked: { path: string }) =>
-          asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null
-      : undefined;
-    const it = await openConsole(browser, pages, { hash: screen.hash, ...look, ...(answer ? { answer } : {}) });
+    const { hash, answer } = screen;
+    const it = await openConsole(browser, pages, { hash, ...look, ...(answer ? { answer } : {}) });
     if (screen.press) {
       await it.page.getByRole('heading', { level: 1 }).waitFor();
       await it.page.keyboard.press(screen.press);
     }
+    if (screen.click) await it.page.getByRole('button', { name: screen.click }).first().click();
     await it.page.getByText(screen.shows).first().waitFor();
     const found = await new AxeBuilder({ page: it.page })
       .setLegacyMode(true)
@@ -67,6 +106,8 @@ describe.each(looks)('in $theme at $width × $height', (look) => {
       })),
     ).toEqual([]);
     expect(it.troubles).toEqual([]);
+    // Pictures to look at, where somebody asked for them.
+    if (shots) await it.page.screenshot({ path: `${shots}/${screen.name.replaceAll(' ', '-')}-${look.theme}.png` });
     expect(await it.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
     await it.close();
   });

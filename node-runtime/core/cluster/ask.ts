@@ -26,6 +26,7 @@ import {
 import {
   giveUp,
   heardWithin,
+  isUnready,
   learnCharter,
   learnTerm,
   newestKnown,
@@ -157,7 +158,7 @@ function awaitsOther(m: Member, phase: Asking, newest: Charter): boolean {
   if (phase.purpose.solo || m.now - phase.since >= m.timing.roundMs) return false;
   const other = otherOf(m, newest);
   if (other === null || [...phase.promises.keys()].some((text) => text.startsWith(`${other}#`))) return false;
-  return heardWithin(m, other, m.timing.suspectMs) && !m.leaving.has(other);
+  return heardWithin(m, other, m.timing.suspectMs) && !m.leaving.has(other) && !isUnready(m, other);
 }
 
 const otherOf = (m: Member, newest: Charter): string | null =>
@@ -188,6 +189,7 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
     ...(loss && { loss }),
     ...(lineage && { lineage }),
     ...(lastClaim !== undefined && { lastClaim }),
+    ...(m.enabled > 1 && { version: m.enabled }),
     reason: purpose.why,
     at: m.wall,
   };
@@ -233,7 +235,7 @@ function equalPartner(m: Member, phase: Asking, seats: Voter[]): string | null {
     const node = text.split('#')[0]!;
     const known = m.roster.controllers.some((one) => voterText(one) === text) || m.roster.controllers.length === 0;
     const seated = seats.length === 1 || seats.some((voter) => voterText(voter) === text);
-    if (known && seated && !m.leaving.has(node)) return text;
+    if (known && seated && !m.leaving.has(node) && !isUnready(m, node)) return text;
   }
   return null;
 }

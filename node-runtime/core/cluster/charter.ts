@@ -3,7 +3,7 @@
  *
  * A charter says who is active, who must hold every entry, and who votes. Its
  * quorum is a majority of each of its voter sets (one set, or two while seats
- * change). Does not decide when to propose one: `controller.ts` does.
+ * change). Does not decide when to propose one: `ask.ts` does.
  *
  * A member of the write set is named with its memory, `node#store`: a node
  * that lost its folder must not lead by the name alone (P5, P33). The founding

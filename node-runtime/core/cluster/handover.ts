@@ -11,7 +11,7 @@
  */
 import { ask } from './ask.ts';
 import { holds, lastSet } from './charter.ts';
-import { giveUp, newestKnown, otherController } from './knowledge.ts';
+import { giveUp, isUnready, newestKnown, otherController } from './knowledge.ts';
 import type { Member, Wish } from './member-state.ts';
 import { answer, note, post } from './outbox.ts';
 import type { Leading } from './replication.ts';
@@ -32,6 +32,7 @@ function objectionToSwitch(m: Member, leading: Leading): string | null {
   if (!leading.acting) return 'the active is not ready yet';
   if (!standby) return 'there is no standby in step';
   if (!isHeard(m, leading, standby)) return `${standby} can't be reached`;
+  if (isUnready(m, standby)) return `${standby} does not have the contents of all files yet`;
   if (leading.charter.voters.length > 1) return 'a change of seats is under way';
   if (leading.draining) return 'another change is under way';
   if (!lastSet(leading.charter).some((voter) => voter.node === standby))

@@ -27,6 +27,9 @@ export function isAlive(m: Member, voter: string): boolean {
 export const otherController = (m: Member): Roster['controllers'][number] | null =>
   m.roster.controllers.find((one) => one.node !== m.self.node) ?? null;
 
+/** Does it lack contents of files that entries speak of? Then it must not come to lead (P17). */
+export const isUnready = (m: Member, node: string): boolean => m.roster.unready?.includes(node) === true;
+
 /** The newest charter heard of anywhere, the own accepted one included. */
 export const newestKnown = (m: Member): Charter => newerOf(m.register.accepted, m.rumour);
 

@@ -82,6 +82,7 @@ export function onOwnSync(m: Member): void {
 export function onReply(m: Member, voter: Voter, keepsJournal: boolean, body: Body): void {
   const leading = m.phase;
   if (leading.phase !== 'leading' || !('term' in body) || !sameTerm(body.term, leading.charter.term)) return;
+  if (body.kind === 'confirmed' && body.round === 0) return; // nobody asked: it may hear nothing of what is sent to it (P18)
   const peer = answeringPeer(m, leading, voter.node, voter.store, keepsJournal);
   if (!peer) return;
   if ('round' in body) peer.round = Math.max(peer.round, body.round);

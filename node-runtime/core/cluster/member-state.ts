@@ -27,6 +27,8 @@ export type Roster = {
   watch: Voter | null;
   /** Best first (P23). */
   spares: Voter[];
+  /** Nodes that hold all entries and not yet all contents of files: never paired with, never asked to take over. */
+  unready?: string[];
 };
 
 /** Why a term is asked for, and what the charter is to be. */
@@ -153,8 +155,20 @@ export type Member = {
   conflict: Charter | null;
   claimsUsed: Set<string>;
   leaving: Map<string, number>;
+  /** Newest version this release reads, and the one that is in use (section 13). */
+  readonly speaks: number;
+  enabled: number;
+  /** What others said that they can read. */
+  spoken: Map<string, number>;
+  /** Whose messages are not taken, and the version that was said to be the reason: said once. */
+  unread: Map<string, number>;
+  /** Stands still until it can read this version: nothing is lost, an upgrade helps. */
+  needs: { version: number; from: string } | null;
   roster: Roster;
   phase: Phase;
+  /** After a start nobody leads before then, not even the only voter: others may know that this folder is old (P34). */
+  listensUntil: number;
+  announcedAt: number;
   retired: boolean;
   noted: string;
 };
@@ -181,6 +195,8 @@ export type Event = { now: number } & (
   | { event: 'rosterKnown'; roster: Roster }
   | { event: 'wished'; id: number; wish: Wish }
   | { event: 'proposed'; texts: string[] }
+  /** A committed entry says that all can read this version (section 13). */
+  | { event: 'versionEnabled'; version: number }
 );
 
 /** Effects with a `save` are carried out in the order of that number; `saved` reports that all up to one are on disk. */

@@ -16,6 +16,7 @@
  *   handover.ts   giving the lead away             P26 P27
  *   loss.ts       a confirmed loss                 P28 to P32
  *   memory.ts     no memory, no vote               P33 P34
+ *   version.ts    who can read whom                section 13
  *   outbox.ts     save, then send                  P1
  */
 import { endOf, type Position, positionOf, type Tail } from '../journal/tail.ts';
@@ -28,13 +29,14 @@ import { onConfirmRead, onOwnSync, onProposed, onReply, sayCannotWrite } from '.
 import { objectionToClaim } from './loss.ts';
 import type { Craft, Effect, Event, Member, Roster, Wish } from './member-state.ts';
 import { isReadable } from './memory.ts';
-import type { Mark, Message } from './messages.ts';
+import { type Mark, type Message, PROTOCOL_VERSION } from './messages.ts';
 import { answer, note, saveRegister, savesDone } from './outbox.ts';
 import type { Register } from './register.ts';
 import { onEntriesRead } from './replication.ts';
 import { drain, onTicked, soundingAnswered } from './suspicion.ts';
 import { compareTerms } from './terms.ts';
 import type { Timing } from './timing.ts';
+import { halt, isHalted, learnVersion, onVersionEnabled, stepHalted, versionOf } from './version.ts';
 import { onAsk, onPropose } from './voter.ts';
 
 /** What a member finds on its disk when it wakes. `dropped`: the last index that can't be read any more. */
@@ -50,13 +52,19 @@ export type Waking = {
   craft: Craft;
   incarnation: string;
   now: number;
+  /** Newest version of the protocol this release reads; absent: what this source says. */
+  speaks?: number;
+  /** Enabled by an entry known to be committed: of the state that was read from disk (section 13). */
+  enabled?: number;
+  /** This process has just founded the cluster: no copy of the folder can be older, so it need not listen (P34). */
+  founded?: boolean;
 };
 
 /** A member as it is after a start. It acts in nothing, and waits as if it had just heard the active (P10, section 6). */
 export function wakeMember(waking: Waking): Member {
   const { register, now } = waking;
   const end = endOf(waking.journal);
-  return {
+  const m: Member = {
     ...waking,
     self: { node: register.node, store: register.store },
     registerSaved: register.saves,
@@ -84,14 +92,26 @@ export function wakeMember(waking: Waking): Member {
     claimsUsed: new Set(),
     leaving: new Map(),
     phase: { phase: 'quiet' },
+    speaks: waking.speaks ?? PROTOCOL_VERSION,
+    enabled: Math.max(waking.enabled ?? 1, register.version ?? 1, versionOf(register.accepted)),
+    spoken: new Map(),
+    unread: new Map(),
+    needs: null,
+    listensUntil: waking.founded ? now : now + waking.timing.suspectMs,
+    announcedAt: now,
     retired: false,
     noted: '',
   };
+  if (isHalted(m)) halt(m);
+  return m;
 }
 
 export function memberStep(m: Member, event: Event): Effect[] {
   if (m.retired) return [];
   m.now = event.now;
+  if (isHalted(m)) stepHalted(m, event);
+  if (isHalted(m) && event.event !== 'saved' && event.event !== 'saveFailed' && event.event !== 'versionEnabled')
+    return m.out.splice(0);
   switch (event.event) {
     case 'ticked':
       m.wall = event.wall;
@@ -99,7 +119,9 @@ export function memberStep(m: Member, event: Event): Effect[] {
       onTicked(m);
       break;
     case 'received':
+      if (!isReadable(m, event.from, event.message)) break;
       received(m, event.from, event.message);
+      learnVersion(m, event.from, event.message);
       soundingAnswered(m);
       break;
     case 'saved':
@@ -115,7 +137,7 @@ export function memberStep(m: Member, event: Event): Effect[] {
       break;
     case 'snapshotKept':
       m.snapshot = event.at;
-      m.dropped = event.dropped;
+      m.dropped = Math.max(m.dropped, event.dropped);
       break;
     case 'snapshotFetched':
       onSnapshotFetched(m, event.at);
@@ -129,13 +151,15 @@ export function memberStep(m: Member, event: Event): Effect[] {
     case 'proposed':
       onProposed(m, event.texts);
       break;
+    case 'versionEnabled':
+      onVersionEnabled(m, event.version);
+      break;
   }
   if (m.phase.phase === 'leading' && m.phase.draining && event.event !== 'ticked') drain(m, m.phase);
   return m.out.splice(0);
 }
 
 function received(m: Member, from: string, message: Message): void {
-  if (!isReadable(m, from, message)) return;
   const { body, store, keepsJournal } = message;
   m.heard.set(from, m.now);
   const voter = { node: from, store };

@@ -7,34 +7,31 @@
  * an image is found out by the first member that knew it later (P34). A
  * machine put back while the only one that knew better is away is not found.
  *
- * Rules: P33, P34, section 13.
+ * Rules: P33, P34, section 13; S34.
  */
+import { writersOf } from './charter.ts';
+import { stopActing } from './knowledge.ts';
 import type { Member } from './member-state.ts';
-import { type Message, PROTOCOL_VERSION } from './messages.ts';
+import type { Message } from './messages.ts';
 import { note } from './outbox.ts';
+import type { Register } from './register.ts';
+import { isSpoken } from './version.ts';
 
 /** May this message be read? Notes what it tells of memories on the way. */
 export function isReadable(m: Member, from: string, message: Message): boolean {
   if (message.cluster !== m.register.cluster) return false;
-  if (message.version > PROTOCOL_VERSION) {
-    note(
-      m,
-      'version',
-      `${from} speaks version ${message.version} of the protocol; this node reads up to ${PROTOCOL_VERSION}.`,
-    );
-    return false;
-  }
   const { seen } = message;
   if (seen && seen.store === m.register.store && seen.saves > m.register.saves) {
     retire(m, from);
     return false;
   }
   noteStore(m, from, message);
-  return true;
+  return isSpoken(m, from, message);
 }
 
 /** P34: this folder is an old image. It takes a new store and has no vote until it is seated anew. */
 function retire(m: Member, from: string): void {
+  stopActing(m, 'its folder is an old copy');
   m.retired = true;
   m.held = [];
   note(m, 'oldImage', `This folder is an old copy: ${from} has seen a newer one. It joins anew, without a vote.`);
@@ -46,3 +43,12 @@ function noteStore(m: Member, from: string, { store, saves }: Message): void {
   const before = m.register.seen?.[store] ?? 0;
   if (saves > before) m.register = { ...m.register, seen: { ...m.register.seen, [store]: saves } }; // saved with the next save
 }
+
+/**
+ * S34: may a node whose journal is damaged take a new store and be copied anew
+ * (P33, P25)? Only if it was not the only one to hold what was acknowledged;
+ * else it refuses to start, and a person decides with what is left. Either way
+ * the damaged journal is kept.
+ */
+export const canBeCopiedAnew = ({ node, accepted }: Register): boolean =>
+  writersOf(accepted).some((writer) => writer !== node);

@@ -9,6 +9,7 @@
 import type { Charter, Claim, StoredEntry, Term } from '../../contract/facts.ts';
 import type { Position } from '../journal/tail.ts';
 
+/** The newest version this release reads; it reads the one before as well (section 13). */
 export const PROTOCOL_VERSION = 1;
 
 /** The last position a watch confirmed; `exact` unless it was restarted meanwhile (P30). */
@@ -35,7 +36,10 @@ export type Body =
   | { kind: 'leaving' };
 
 export type Message = {
+  /** The version in use, enabled by a committed entry. */
   version: number;
+  /** The newest version the sender can read; absent: `version`. */
+  speaks?: number;
   cluster: string;
   store: string;
   /** Keeps a journal: a controller. Else a watch. */

@@ -12,7 +12,7 @@
 import type { Charter, StoredEntry, Term } from '../../contract/facts.ts';
 import { add, cut, endOf, type Position, type Tail, trim } from '../journal/tail.ts';
 import type { Effect, Member } from './member-state.ts';
-import { type Body, PROTOCOL_VERSION } from './messages.ts';
+import type { Body } from './messages.ts';
 
 function nextSave(m: Member): number {
   m.disk.givenAt.push(m.now);
@@ -20,7 +20,8 @@ function nextSave(m: Member): number {
 }
 
 export function saveRegister(m: Member, change: { promised?: Term; accepted?: Charter }): void {
-  m.register = { ...m.register, ...change, saves: m.register.saves + 1 };
+  const version = m.enabled > 1 && { version: m.enabled };
+  m.register = { ...m.register, ...change, ...version, saves: m.register.saves + 1 };
   const save = nextSave(m);
   m.registerSaves.push({ save, saves: m.register.saves });
   m.out.push({ effect: 'saveRegister', register: m.register, save });
@@ -72,13 +73,17 @@ export function postNow(m: Member, to: string, body: Body): void {
 }
 
 function leave(m: Member, to: string, body: Body): void {
-  const store = m.stores.get(to);
+  const store = m.stores.get(to) ?? knownStore(m, to);
   const saves = store === undefined ? undefined : m.register.seen?.[store];
   const seen = store === undefined || saves === undefined ? null : { store, saves };
   const { cluster, store: own } = m.register;
-  const message = { version: PROTOCOL_VERSION, cluster, store: own, keepsJournal: m.keepsJournal };
+  const message = { version: m.enabled, speaks: m.speaks, cluster, store: own, keepsJournal: m.keepsJournal };
   m.out.push({ effect: 'send', to, message: { ...message, saves: m.registerSaved, seen, body } });
 }
+
+/** After a start nothing was heard yet; what the charter says of its memory is enough to tell it that it is old (P34). */
+const knownStore = (m: Member, node: string): string | undefined =>
+  m.register.accepted.voters.flat().find((voter) => voter.node === node)?.store;
 
 /** All saves up to this one are on disk: what waited for them leaves. */
 export function savesDone(m: Member, save: number): void {

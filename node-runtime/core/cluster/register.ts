@@ -1,16 +1,14 @@
 /**
- * The register: the one small record every voter keeps, and the two answers it
- * may give to a change of the charter.
+ * The register: the one small record every voter keeps.
  *
- * A voter promises at most once upwards and accepts nothing below its promise.
- * Saving is the shell's work and comes before the answer leaves (P1): these
- * functions only return the register that has to be saved first.
+ * It is changed by `saveRegister` in `outbox.ts` alone, which counts its saves
+ * and holds back every answer that speaks of it until it is saved (P1).
+ * Promises and acceptances are decided in `voter.ts` and `ask.ts`.
  *
- * Rules: P1, P3, P7, P33.
+ * Rules: P1, P3, P33, P34.
  */
 import type { Charter, Term, Voter } from '../../contract/facts.ts';
 import { noCharter } from './charter.ts';
-import { compareTerms } from './terms.ts';
 
 export type Register = {
   cluster: string;
@@ -23,21 +21,9 @@ export type Register = {
   saves: number;
   /** Highest count of saves seen of each other store (P34). */
   seen?: Record<string, number>;
+  /** The version known to be enabled when this was saved (section 13); absent: 1. */
+  version?: number;
 };
-
-export const voterOf = (register: Register): Voter => ({ node: register.node, store: register.store });
-
-/** P3: a voter whose promise is lower promises; else null, and it refuses. */
-export function promise(register: Register, term: Term): Register | null {
-  if (compareTerms(register.promised, term) >= 0) return null;
-  return { ...register, promised: term, saves: register.saves + 1 };
-}
-
-/** P7: accepts a charter unless it has promised something newer. */
-export function accept(register: Register, charter: Charter): Register | null {
-  if (compareTerms(register.promised, charter.term) > 0) return null;
-  return { ...register, promised: charter.term, accepted: charter, saves: register.saves + 1 };
-}
 
 /** A register for a new cluster: the founding charter, promised and accepted. */
 export const foundingRegister = (cluster: string, self: Voter, charter: Charter): Register => ({

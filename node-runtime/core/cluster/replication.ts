@@ -10,7 +10,7 @@
  * Rules: P12, P13, P15, P17.
  */
 import type { Charter, StoredEntry } from '../../contract/facts.ts';
-import { at, endOf, type Position, positionOf, samePosition, slice } from '../journal/tail.ts';
+import { at, endOf, examine, type Position, positionOf, samePosition, slice } from '../journal/tail.ts';
 import { votersOf, voterText, writersOf } from './charter.ts';
 import type { Member, Peer, Phase } from './member-state.ts';
 import type { Body } from './messages.ts';
@@ -105,7 +105,7 @@ function sendOlder(m: Member, leading: Leading, node: string, peer: Peer): void 
 function offer(m: Member, leading: Leading, node: string, peer: Peer): void {
   const lately = m.now - peer.offered < 4 * m.timing.roundMs;
   if (!lately) peer.offered = m.now;
-  if (m.snapshot === null) {
+  if (m.snapshot === null || m.snapshot.index < m.dropped) {
     if (!lately) m.out.push({ effect: 'wantSnapshot' });
     return;
   }
@@ -120,6 +120,13 @@ export function onEntriesRead(m: Member, to: string, previous: Position, entries
   if (!peer?.reading) return;
   peer.reading = false;
   if (entries.length === 0 || peer.next !== previous.index + 1) return; // disk dropped them meanwhile
+  const last = entries.at(-1)!.index;
+  if (examine(previous, entries, last, m.craft.chainOf).verdict !== 'whole') {
+    // Nobody can be helped from here with entries; the state in memory is whole, so a snapshot can (P17).
+    m.dropped = Math.max(m.dropped, last);
+    note(m, 'damaged', `Entries of its journal between ${previous.index} and ${last + 1} can't be read any more.`);
+    return offer(m, m.phase, to, peer);
+  }
   sendEntries(m, m.phase, to, peer, previous, entries);
 }
 

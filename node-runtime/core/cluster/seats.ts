@@ -12,7 +12,7 @@ import type { Charter, Voter } from '../../contract/facts.ts';
 import { endOf } from '../journal/tail.ts';
 import { sameSet } from './ask.ts';
 import { isPaired, isQuorum, lastSet, voterText, writersOf } from './charter.ts';
-import { otherController, selfText } from './knowledge.ts';
+import { isUnready, otherController, selfText } from './knowledge.ts';
 import type { Member, Purpose } from './member-state.ts';
 import type { Leading } from './replication.ts';
 import { sameVoter } from './voter.ts';
@@ -60,7 +60,7 @@ function reachable(m: Member, leading: Leading, wanted: Voter[]): boolean {
 /** P17: caught up outside the write set, and a voter or beside a single voter (P22). */
 function mayPair(m: Member, leading: Leading, other: Voter): boolean {
   const peer = leading.peers.get(other.node);
-  if (!peer || peer.store !== other.store || !isHeard(m, leading, other.node)) return false;
+  if (!peer || peer.store !== other.store || !isHeard(m, leading, other.node) || isUnready(m, other.node)) return false;
   const seats = lastSet(leading.charter);
   if (seats.length > 1 && !seats.some((voter) => sameVoter(voter, other))) return false;
   return peer.match > 0 && endOf(m.journal).index - peer.match <= m.timing.caughtUpEntries;

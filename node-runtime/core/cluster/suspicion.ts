@@ -11,7 +11,7 @@
 import { endOf } from '../journal/tail.ts';
 import { ask, askAgain, obstacleTo } from './ask.ts';
 import { holds, isQuorum, newerOf, votersOf, voterText, writersOf } from './charter.ts';
-import { giveUp, newestKnown, selfText } from './knowledge.ts';
+import { giveUp, isUnready, newestKnown, selfText } from './knowledge.ts';
 import { heartbeat, sayCannotWrite } from './leading.ts';
 import type { Member, Phase } from './member-state.ts';
 import { note, post, postNow, saveMark } from './outbox.ts';
@@ -29,6 +29,7 @@ export function onTicked(m: Member): void {
     if ((m.heard.get(node) ?? 0) > since + suspectMs) m.leaving.delete(node); // it is back
   }
   watchDisk(m);
+  announce(m);
   if (!m.keepsJournal) return keepMark(m);
   if (m.phase.phase === 'leading') lead(m, m.phase);
   else if (m.phase.phase === 'quiet') suspect(m);
@@ -56,6 +57,22 @@ function watchDisk(m: Member): void {
     note(m, 'diskHangs', 'A save hangs: this node is silent until its disk answers.');
   }
   m.disk.stalled = stalled;
+}
+
+/**
+ * Who hears no active says so to all it knows of: an answer that nobody asked
+ * for. It tells a node that was put back from an image that its folder is old,
+ * also one that was the only voter in its time and would ask nobody (P34).
+ */
+function announce(m: Member): void {
+  const { heartbeatMs } = m.timing;
+  if (m.phase.phase === 'leading' || m.disk.stalled) return;
+  if (m.now - m.heardActiveAt < 3 * heartbeatMs || m.now - m.announcedAt < heartbeatMs) return;
+  m.announcedAt = m.now;
+  const newest = newestKnown(m);
+  const { controllers, watch } = m.roster;
+  const nodes = new Set([...votersOf(newest), ...controllers, ...(watch ? [watch] : [])].map((voter) => voter.node));
+  for (const node of nodes) post(m, node, { kind: 'confirmed', term: m.register.promised, index: 0, round: 0 });
 }
 
 function keepMark(m: Member): void {
@@ -109,16 +126,17 @@ export function drain(m: Member, leading: Leading): void {
 
 const joining = (m: Member): string | null => {
   const other = m.roster.controllers.find((one) => one.node !== m.self.node)?.node ?? null;
-  return other && m.phase.phase === 'leading' && isHeard(m, m.phase, other) ? other : null;
+  return other && !isUnready(m, other) && m.phase.phase === 'leading' && isHeard(m, m.phase, other) ? other : null;
 };
 
 // ------------------------------------------------------------ the others
 
 function suspect(m: Member): void {
-  if (m.conflict || m.disk.stalled || m.now < m.retryAt) return;
+  if (m.conflict || m.needs || m.disk.stalled || m.now < m.retryAt) return;
   const newest = newestKnown(m);
   if (votersOf(newest).length === 0) return note(m, 'notJoined', 'This node waits to be admitted to the cluster.');
   if (isQuorum(newest, new Set([selfText(m)]))) {
+    if (m.now < m.listensUntil) return; // P34: others may know that this folder is an old image (decision 0008)
     if (!obstacleTo(m, newest, { why: '' })) ask(m, { why: 'started' }); // a cluster of one asks nobody
     return;
   }

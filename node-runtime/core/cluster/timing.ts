@@ -2,7 +2,8 @@
  * How long the cluster waits, in one table (PROTOCOL section 6).
  *
  * Times decide when somebody tries, never whether it is right: no rule of
- * safety reads this file. All of it may be changed while the cluster works.
+ * safety reads this file, except that a worker's lease relies on the rate of
+ * its clock (P35, `lease.ts`). All of it may be changed while the cluster works.
  */
 export type Timing = {
   /** Active → standby and watch, when there is nothing else to send. */
@@ -20,6 +21,11 @@ export type Timing = {
   seatAfterMs: number;
   /** Heard so lately is alive, and contradicts a claim. */
   declaredDeadMs: number;
+  /** A worker ends attempts with a lease when no active renewed it for so long; its clock may be that much slower (P35). */
+  workerLeaseMs: number;
+  workerDriftPct: number;
+  /** So long the ending of an attempt may take. */
+  workerEndMs: number;
   /** Bounds of what is kept in memory and sent at once. */
   tailEntriesMax: number;
   batchEntriesMax: number;
@@ -31,6 +37,8 @@ export type Timing = {
 
 const bounds = { tailEntriesMax: 8_192, batchEntriesMax: 512, snapshotAfterEntries: 100_000, caughtUpEntries: 64 };
 
+const workers = { workerDriftPct: 5, workerEndMs: 5_000 };
+
 export const timings = {
   lan: {
     heartbeatMs: 100,
@@ -41,6 +49,8 @@ export const timings = {
     syncStallMs: 1_000,
     seatAfterMs: 15_000,
     declaredDeadMs: 10_000,
+    workerLeaseMs: 15_000,
+    ...workers,
     ...bounds,
   },
   slow: {
@@ -52,6 +62,8 @@ export const timings = {
     syncStallMs: 3_000,
     seatAfterMs: 60_000,
     declaredDeadMs: 30_000,
+    workerLeaseMs: 60_000,
+    ...workers,
     ...bounds,
   },
 } as const satisfies Record<string, Timing>;

@@ -29,14 +29,18 @@ export type Worker = {
 /** Keeps one call short; what is left follows in the next. */
 const FACTS_MAX = 1_000;
 
-export function advance(jobs: Jobs, { now, workers }: { now: number; workers: Worker[] }): Fact[] {
+/** @param launchedAfter after a confirmed loss only runs of later entries are placed, until all workers are read (P31) */
+export function advance(
+  jobs: Jobs,
+  { now, workers, launchedAfter = 0 }: { now: number; workers: Worker[]; launchedAfter?: number },
+): Fact[] {
   const facts: Fact[] = [];
   for (const run of unsettledRuns(jobs)) {
     if (facts.length >= FACTS_MAX) return facts;
     settle(run, jobs.progress.get(run.id)!, facts);
   }
   promoteDue(jobs, now);
-  place(jobs, now, workers, facts);
+  place(jobs, now, workers, launchedAfter, facts);
   return facts;
 }
 
@@ -115,7 +119,7 @@ function promoteDue(jobs: Jobs, now: number): void {
   }
 }
 
-function place(jobs: Jobs, now: number, workers: Worker[], facts: Fact[]): void {
+function place(jobs: Jobs, now: number, workers: Worker[], launchedAfter: number, facts: Fact[]): void {
   const free = workers
     .filter((worker) => worker.taking)
     .map(({ node, name, slots }) => ({ node, name, slots, used: jobs.placed.get(node)?.size ?? 0 }))
@@ -128,8 +132,13 @@ function place(jobs: Jobs, now: number, workers: Worker[], facts: Fact[]): void 
     const last = taken.at(-1);
     if (last?.run === next.run && last.task === next.task) continue; // queued twice: equal entries come together
     taken.push(next);
-    const problem = orderProblem(jobs.runs.get(next.run)!, jobs.progress.get(next.run)!, next.task);
-    facts.push(problem === null ? placement(jobs, next, free) : hopeless(jobs, next, problem));
+    if (next.order <= launchedAfter) continue;
+    const run = jobs.runs.get(next.run)!;
+    const only = run.plan.node;
+    const fit = only === undefined ? free : free.filter((one) => one.node === only);
+    const problem = orderProblem(run, jobs.progress.get(next.run)!, next.task);
+    if (problem !== null) facts.push(hopeless(jobs, next, problem));
+    else if (fit.length > 0) facts.push(placement(jobs, next, fit, free));
   }
   // Until the facts are applied these tasks are queued as before: the caller may drop the facts.
   for (const entry of taken) jobs.ready.push(entry);
@@ -151,9 +160,9 @@ function nextReady(jobs: Jobs, now: number): Queued | undefined {
 
 type Free = { node: string; name: string | undefined; slots: number; used: number };
 
-function placement(jobs: Jobs, next: Queued, free: Free[]): Fact {
-  let best = free[0]!;
-  for (const one of free) {
+function placement(jobs: Jobs, next: Queued, fit: Free[], free: Free[]): Fact {
+  let best = fit[0]!;
+  for (const one of fit) {
     const difference = one.used / one.slots - best.used / best.slots;
     if (difference < 0 || (difference === 0 && one.node < best.node)) best = one;
   }

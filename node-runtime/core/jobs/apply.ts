@@ -40,6 +40,7 @@ export function applyToJobs(jobs: Jobs, entry: Entry): string[] {
       return launched(jobs, entry, fact) ? [fact.run] : [];
     case 'attemptPlaced':
     case 'attemptStarted':
+    case 'attemptLost':
     case 'attemptEnded':
     case 'taskSkipped':
     case 'cancelAsked':
@@ -71,7 +72,7 @@ function launched(jobs: Jobs, entry: Entry, fact: FactOf<'runLaunched'>): boolea
   return true;
 }
 
-type RunFact = Exclude<Extract<Fact, { run: string }>, FactOf<'runLaunched'>>;
+type RunFact = Exclude<Extract<Fact, { run: string }>, FactOf<'runLaunched'> | FactOf<'attemptAdopted'>>;
 
 function ofRun(jobs: Jobs, entry: Entry, fact: RunFact): boolean {
   const run = jobs.runs.get(fact.run);
@@ -97,6 +98,7 @@ function fold(jobs: Jobs, run: RunRecord, progress: Progress, entry: Entry, fact
       const task = run.tasks[index]!;
       if (fact.kind === 'attemptPlaced') return attemptPlaced(jobs, run, progress, index, entry, fact);
       if (fact.kind === 'attemptStarted') return attemptStarted(run, task, fact);
+      if (fact.kind === 'attemptLost') return attemptLost(task, fact);
       if (fact.kind === 'attemptEnded') return attemptEnded(jobs, run, progress, index, fact);
       return taskSkipped(jobs, run, progress, index, fact);
     }
@@ -124,9 +126,17 @@ function attemptPlaced(
 
 function attemptStarted(run: RunRecord, task: TaskRecord, { number, at }: FactOf<'attemptStarted'>): boolean {
   const attempt = openAttempt(task);
-  if (attempt?.number !== number || attempt.startedAt !== undefined) return false;
-  attempt.startedAt = at;
+  if (attempt?.number !== number || (attempt.startedAt !== undefined && !attempt.lost)) return false;
+  attempt.startedAt ??= at;
+  delete attempt.lost;
   run.startedAt ??= at;
+  return true;
+}
+
+function attemptLost(task: TaskRecord, { number }: FactOf<'attemptLost'>): boolean {
+  const attempt = openAttempt(task);
+  if (attempt?.number !== number || attempt.lost) return false;
+  attempt.lost = true;
   return true;
 }
 

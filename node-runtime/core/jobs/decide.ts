@@ -44,10 +44,10 @@ export function decideCancel(jobs: Jobs, id: string): { facts: Fact[] } | Refusa
   return { facts: isNew ? [{ kind: 'cancelAsked', run: id }] : [] };
 }
 
-/** @param at ms, by the worker's clock */
+/** Also when a worker that was silent is back and it still runs. @param at ms, by the worker's clock */
 export function decideStarted(jobs: Jobs, name: AttemptName, at: number): Fact[] {
   const found = openAttemptNamed(jobs, name);
-  if (!found || found.attempt.startedAt !== undefined) return [];
+  if (!found || (found.attempt.startedAt !== undefined && !found.attempt.lost)) return [];
   const { run, task, number } = name;
   return [{ kind: 'attemptStarted', run, task, number, at }];
 }
@@ -67,6 +67,40 @@ export function decideEnded(jobs: Jobs, name: AttemptName, end: AttemptEnd, now:
   const again = mayRetry && number < plan.attemptsMax && !isCancelled(found.run, found.index);
   const retry = again ? { retryAt: retryTime(plan, number, now, random) } : {};
   return [{ kind: 'attemptEnded', run, task, number, end, ...retry }];
+}
+
+/** Its worker is silent: known once, until it is heard of again. */
+export function decideLost(jobs: Jobs, name: AttemptName): Fact[] {
+  const found = openAttemptNamed(jobs, name);
+  if (!found || found.attempt.lost) return [];
+  const { run, task, number } = name;
+  return [{ kind: 'attemptLost', run, task, number }];
+}
+
+/** Has this attempt another one to come if it fails? Then it is bound to its worker's lease (P35). */
+export function isLeased(jobs: Jobs, name: AttemptName): boolean {
+  const found = openAttemptNamed(jobs, name);
+  return found !== null && name.number < found.run.plan.tasks[found.index]!.attemptsMax;
+}
+
+/** A person says what an attempt of a lost worker came to. `again` starts it anew, whatever `retry` says. */
+export function decideDecision(
+  jobs: Jobs,
+  asked: { run: string; task: string; decision: 'again' | 'succeeded' | 'failed' },
+  now: number,
+): { facts: Fact[] } | Refusal {
+  const run = jobs.runs.get(asked.run);
+  if (!run) return refuse('run_unknown', `There is no run ${asked.run}.`);
+  const index = run.plan.tasks.findIndex((one) => one.id === asked.task);
+  if (index < 0) return refuse('task_unknown', `Run ${run.id} has no task ${asked.task}.`);
+  const attempt = openAttempt(run.tasks[index]!);
+  if (run.end || !attempt?.lost)
+    return refuse('nothing_to_decide', `${asked.task} of ${run.id} does not wait for a decision.`);
+  const state = asked.decision === 'succeeded' ? 'succeeded' : 'failed';
+  const detail = 'Its worker was lost; a person decided what it came to.';
+  const end: AttemptEnd = { at: now, state, cause: 'lost', detail, outputBytes: 0, outputCut: false };
+  const again = asked.decision === 'again' ? { retryAt: now } : {};
+  return { facts: [{ kind: 'attemptEnded', run: run.id, task: asked.task, number: attempt.number, end, ...again }] };
 }
 
 const JITTER = 0.1;

@@ -13,7 +13,15 @@ import { runView, summaryView, taskView } from './views.ts';
 
 export { advance, nextWakeAt, type Worker } from './advance.ts';
 export { applyToJobs } from './apply.ts';
-export { decideCancel, decideEnded, decideLaunch, decideStarted } from './decide.ts';
+export {
+  decideCancel,
+  decideDecision,
+  decideEnded,
+  decideLaunch,
+  decideLost,
+  decideStarted,
+  isLeased,
+} from './decide.ts';
 export { type AttemptOrder, orderFor } from './order.ts';
 export { emptyJobs, type Jobs, loadJobs, saveJobs } from './state.ts';
 
@@ -61,6 +69,13 @@ export function nodeOfAttempt(jobs: Jobs, { run: id, task, number }: AttemptName
   return run?.tasks[index]?.attempts[number - 1]?.node ?? null;
 }
 
+/** The term in which an attempt was placed, as `termText`; null when it is not known. */
+export function termOfAttempt(jobs: Jobs, { run: id, task, number }: AttemptName): string | null {
+  const run = jobs.runs.get(id);
+  const index = run ? run.plan.tasks.findIndex((one) => one.id === task) : -1;
+  return run?.tasks[index]?.attempts[number - 1]?.term ?? null;
+}
+
 /** Placed and not ended. */
 export function isLive(jobs: Jobs, { run: id, task, number }: AttemptName): boolean {
   const index = jobs.progress.get(id)?.shape.indexOf.get(task);
@@ -86,4 +101,31 @@ function openOf(jobs: Jobs, id: string, wanted: (run: RunRecord, index: number) 
 }
 
 /** Attempts placed on a node that have not ended. */
+/** Attempts whose worker is silent for too long. */
+export const countLost = (jobs: Jobs): number =>
+  [...jobs.placed.values()].reduce(
+    (sum, there) => sum + [...there.values()].filter((name) => isLost(jobs, name)).length,
+    0,
+  );
+
+function isLost(jobs: Jobs, { run, task }: AttemptName): boolean {
+  const index = jobs.progress.get(run)?.shape.indexOf.get(task);
+  return index !== undefined && openAttempt(jobs.runs.get(run)!.tasks[index]!)?.lost === true;
+}
+
 export const attemptsOn = (jobs: Jobs, node: string): AttemptName[] => [...(jobs.placed.get(node)?.values() ?? [])];
+
+/** All nodes on which attempts of a run were placed. */
+export const nodesOf = (jobs: Jobs, id: string): string[] => [
+  ...new Set(jobs.runs.get(id)?.tasks.flatMap((task) => task.attempts.map((attempt) => attempt.node)) ?? []),
+];
+
+/** Is there an attempt on a node that was placed before `before` (ms) and of whose start nothing was heard? */
+export function unstartedOn(jobs: Jobs, node: string, before: number): boolean {
+  for (const { run, task } of jobs.placed.get(node)?.values() ?? []) {
+    const index = jobs.progress.get(run)?.shape.indexOf.get(task);
+    const open = index === undefined ? undefined : openAttempt(jobs.runs.get(run)!.tasks[index]!);
+    if (open && open.startedAt === undefined && open.placedAt < before) return true;
+  }
+  return false;
+}

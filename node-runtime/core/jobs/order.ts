@@ -22,6 +22,8 @@ export type AttemptOrder = AttemptName & {
   /** Relative to the top of the sandbox; '' is the top. */
   workingDirectory: string;
   timeoutMs: number | null;
+  /** Another attempt may follow elsewhere: the worker ends it when its lease is over (P35). */
+  leased: boolean;
 };
 
 /** For an attempt that was placed and has not ended. Anything else is our own bug. */
@@ -44,6 +46,7 @@ export function orderFor(jobs: Jobs, name: AttemptName): AttemptOrder {
     ...filled(run, progress, index),
     workingDirectory: plan.workingDirectory,
     timeoutMs: plan.timeoutMs,
+    leased: name.number < plan.attemptsMax,
   };
 }
 

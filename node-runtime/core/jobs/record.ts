@@ -17,6 +17,8 @@ export type AttemptRecord = {
   /** Times are ms. */
   placedAt: number;
   startedAt?: number;
+  /** Its worker has been silent for too long: what became of it is not known (yet). */
+  lost?: boolean;
   end?: AttemptEnd;
 };
 

@@ -86,7 +86,8 @@ export function taskView(run: RunRecord, index: number): Task {
 function taskState(run: RunRecord, index: number): TaskState {
   const task = run.tasks[index]!;
   if (task.ended) return task.ended;
-  if (openAttempt(task)) return 'running';
+  const open = openAttempt(task);
+  if (open) return open.lost ? 'unknown' : 'running';
   return task.retryAt !== undefined || openBefore(run, index).length > 0 ? 'waiting' : 'queued';
 }
 
@@ -113,7 +114,9 @@ function reasonOf(run: RunRecord, index: number, state: TaskState): string | und
     case 'unknown':
       return (
         lastAttempt(task)?.end?.detail ??
-        'Its worker was lost; what became of it cannot be known. Look at what it did, then launch again.'
+        (openAttempt(task)
+          ? `${lastAttempt(task)!.nodeName ?? lastAttempt(task)!.node} is silent: it may still run there. Wait for it, or decide what it came to.`
+          : 'Its worker was lost; what became of it cannot be known. Look at what it did, then launch again.')
       );
     default:
       return task.reason;
@@ -135,7 +138,7 @@ function attemptView(attempt: AttemptRecord): Attempt {
     number: attempt.number,
     node: attempt.nodeName ?? attempt.node,
     term: attempt.term,
-    state: end ? end.state : attempt.startedAt === undefined ? 'placed' : 'running',
+    state: end ? end.state : attempt.lost ? 'lost' : attempt.startedAt === undefined ? 'placed' : 'running',
     placedAt: time(attempt.placedAt),
     outputBytes: end?.outputBytes ?? 0,
     outputCut: end?.outputCut ?? false,

@@ -6,7 +6,7 @@
  * asked for by an effect. Entries are opaque texts here.
  *
  * Promise: a tail is one unbroken chain; adding anything else throws.
- * Rules: P15, P16.
+ * Rules: P15, P16, P33 (what a damaged journal means).
  */
 import type { StoredEntry, Term } from '../../contract/facts.ts';
 import { sameTerm } from '../cluster/terms.ts';
@@ -48,6 +48,29 @@ export function add(tail: Tail, entries: StoredEntry[]): void {
 export function cut(tail: Tail, after: number): void {
   if (after < tail.base.index) throw new Error('broken promise: cut below what is kept in memory');
   tail.entries.length = after - tail.base.index;
+}
+
+/**
+ * How far entries read from a disk continue the chain after `base`, and what a
+ * break means (S34). `finished`: the storage has reported everything up to
+ * there as saved. What breaks after it was never answered for, a write that
+ * the power cut short: it is cut. What breaks up to there is damage: others
+ * were told that it is here, so this journal must not be taken for whole.
+ */
+export function examine(
+  base: Position,
+  entries: StoredEntry[],
+  finished: number,
+  chainOf: ChainOf,
+): { verdict: 'whole' | 'torn' | 'damaged'; good: number } {
+  let { index, chain } = base;
+  for (const entry of entries) {
+    const next = chainOf(chain, entry.term, entry.index, entry.text);
+    if (entry.index !== index + 1 || entry.chain !== next)
+      return { verdict: index < finished ? 'damaged' : 'torn', good: index };
+    [index, chain] = [entry.index, next];
+  }
+  return { verdict: index < finished ? 'damaged' : 'whole', good: index };
 }
 
 /** Forgets the oldest entries above a bound; they stay on disk. */

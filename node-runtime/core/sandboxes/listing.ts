@@ -176,3 +176,10 @@ export function searchPaths(record: Kept, text: string, limit: number): { entrie
 
 const entriesOf = (record: Kept, paths: string[]): Entry[] =>
   paths.sort().map((path) => entryOf(record.tree, path, 'file'));
+
+/** Hashes of all contents that any version of any file needs. */
+export function contentsOf(record: Kept): string[] {
+  const hashes = new Set<string>();
+  for (const history of record.tree.histories.values()) for (const { hash } of history) hashes.add(hash);
+  return [...hashes];
+}

@@ -179,7 +179,16 @@ function notKnown(fault: Failure, key: string, again: ((key: string) => string) 
   });
 }
 
-const passing = new Set(['starting', 'stopping', 'no_active', 'unknown_outcome', 'too_many']);
+/** A fail-over, a start or an agreement that is on its way: over in a moment, by itself. */
+const passing = new Set([
+  'starting',
+  'stopping',
+  'no_active',
+  'not_active',
+  'hops_exceeded',
+  'unknown_outcome',
+  'too_many',
+]);
 
 /** Can the same request succeed a little later, with nobody doing anything? */
 export function mayPass(failure: Failure): boolean {

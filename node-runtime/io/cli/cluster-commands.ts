@@ -14,10 +14,7 @@ export async function status(context: Context): Promise<number> {
   return withNode(context, 'offline', async (client) => {
     const cluster = await client.ask('cluster');
     if (context.json) context.document(cluster);
-    else {
-      const { nodes } = await client.ask('nodes');
-      show(context, cluster, nodes.find((node) => node.thisNode)?.fingerprint);
-    }
+    else show(context, cluster, (await client.ask('nodes')).nodes);
     return exitCodes.ok.code;
   });
 }
@@ -26,39 +23,68 @@ const stateColours: Record<Cluster['state'], Colour> = {
   working: 'green',
   starting: 'blue',
   waiting: 'yellow',
+  parked: 'yellow',
   read_only: 'yellow',
 };
 
-function show(context: Context, cluster: Cluster, fingerprint: string | undefined): void {
+function show(context: Context, cluster: Cluster, nodes: readonly Node[]): void {
   const { paint, say } = context;
-  const { thisNode, counts } = cluster;
   say(`${paint(plain(cluster.name), 'bold')}: ${paint(plain(cluster.headline), stateColours[cluster.state])}`);
   say(plain(cluster.survives.sentence));
-  for (const wait of cluster.waitsFor) {
-    say(`${paint('!', 'yellow')} ${plain(wait.what)} (since ${momentInWords(wait.since)}) ${plain(wait.next)}`);
-  }
-  if (!cluster.fresh)
-    say(`${paint('!', 'yellow')} This is as known at ${momentInWords(cluster.readAt)}, not confirmed.`);
+  for (const line of notices(cluster)) say(`${paint('!', 'yellow')} ${plain(line)}`);
   say('');
+  for (const [name, value] of figures(cluster, nodes)) {
+    if (value !== '') say(`${paint(name.padEnd(12), 'grey')}${plain(value)}`);
+  }
+}
+
+/** What a person has to know before the figures, each with what to do. */
+function* notices(cluster: Cluster): Generator<string> {
+  const { parked, counts, journal } = cluster;
+  if (parked) yield `Stopped by ${stopper(parked.by)}: ${parked.why}. Nobody acts. To end that: binnacle activate`;
+  if (cluster.recovery) yield 'This node can go on only after a person confirms a loss: binnacle recover';
+  for (const wait of cluster.waitsFor) yield `${wait.what} (since ${momentInWords(wait.since)}) ${wait.next}`;
+  if (counts.tasksUnknown > 0) {
+    const what = counted(counts.tasksUnknown, 'attempt is', 'attempts are');
+    yield `${what} on workers that do not answer; see: binnacle runs --state running,unknown`;
+  }
+  if (journal.quarantined > 0) {
+    yield `${counted(journal.quarantined, 'entry', 'entries')} cut from this journal and kept aside: binnacle quarantine`;
+  }
+  if (!cluster.fresh) yield `This is as known at ${momentInWords(cluster.readAt)}, not confirmed.`;
+}
+
+/** `user:ops` → ops; at a node's own computer nobody signs in. */
+const stopper = (by: string): string => (by === 'desktop' ? 'somebody at a node' : by.replace(/^(user|token):/, ''));
+
+function figures(cluster: Cluster, nodes: readonly Node[]): [name: string, value: string][] {
+  const { thisNode, counts, journal } = cluster;
+  const called = (of: string | null): string => nodes.find((node) => node.id === of)?.name ?? of ?? '';
+  const [era, number, leader] = cluster.term.split('.');
+  const term = leader === undefined ? cluster.term : [era, number, called(leader)].join('.');
+  const isThere = (of: string): boolean =>
+    nodes.find((node) => node.id === of || node.name === of)?.reachable !== false;
   const up = durationInWords(Date.parse(cluster.readAt) - Date.parse(thisNode.startedAt));
-  const facts: [string, string][] = [
+  const step = journal.lag === 0 ? 'in step' : `${counted(journal.lag, 'entry', 'entries')} behind`;
+  return [
     [
       'This node',
       `${thisNode.name} (${thisNode.roles.join(', ') || 'no role'}), version ${thisNode.version}, up ${up}`,
     ],
-    ['Fingerprint', fingerprint ?? ''],
-    ['Active', cluster.active ?? 'none'],
-    ['Standby', cluster.standby ?? ''],
-    ['Watch', cluster.watch ?? ''],
-    ['Term', cluster.term],
-    ['Journal', `entry ${cluster.journal.committed} of ${cluster.journal.end}`],
+    ['Fingerprint', nodes.find((node) => node.thisNode)?.fingerprint ?? ''],
+    ['Active', called(cluster.active) || 'none'],
+    ['Standby', cluster.standby === null ? '' : `${called(cluster.standby)}, ${step}`],
+    ['Watch', called(cluster.watch)],
+    ['Spare', cluster.spares.map(called).join(', ')],
+    ['Can lose', cluster.survives.lossOf.filter(isThere).map(called).join(', or ')],
+    ['Term', cluster.charter ? `${term} (${cluster.charter.reason})` : term],
+    ['Journal', `entry ${journal.committed} of ${journal.end}`],
     [
       'Runs',
       `${counts.runsRunning} running, ${counts.runsWaiting} waiting; today ${counted(counts.runsToday, 'run')}, ${counts.failedToday} failed`,
     ],
     ['Holds', `${counted(counts.nodes, 'node')}, ${counted(counts.sandboxes, 'sandbox', 'sandboxes')}`],
   ];
-  for (const [name, value] of facts) if (value !== '') say(`${paint(name.padEnd(12), 'grey')}${plain(value)}`);
 }
 
 export async function nodes(context: Context): Promise<number> {
@@ -70,18 +96,30 @@ export async function nodes(context: Context): Promise<number> {
   });
 }
 
+const stateOf = (node: Node): string => {
+  if (!node.reachable) return `unreachable since ${momentInWords(node.since)}`;
+  return node.drained ? 'draining' : 'reachable';
+};
+
 const nodeColumns: Column<Node>[] = [
   { title: 'NODE', cell: (node) => (node.thisNode ? `${node.name} *` : node.name) },
   { title: 'ROLES', cell: (node) => node.roles.join(', ') },
+  { title: 'DUTIES', cell: (node) => node.duties.join(', '), shrinks: true },
   {
     title: 'STATE',
-    cell: (node) => (node.reachable ? 'reachable' : `unreachable since ${momentInWords(node.since)}`),
-    colour: (node) => (node.reachable ? 'green' : 'red'),
+    cell: stateOf,
+    colour: (node) => (!node.reachable ? 'red' : node.drained ? 'yellow' : 'green'),
   },
-  { title: 'TASKS', cell: (node) => `${node.tasksRunning}/${node.slots}`, right: true },
-  { title: 'CPU', cell: (node) => `${Math.round(node.cpuPercent)} %`, right: true },
-  { title: 'MEMORY FREE', cell: (node) => sizeInWords(node.memoryFreeBytes), right: true },
-  { title: 'DISK FREE', cell: (node) => sizeInWords(node.diskFreeBytes), right: true },
+  { title: 'LAG', cell: (node) => (node.lagEntries === undefined ? '' : String(node.lagEntries)), right: true },
+  {
+    title: 'ANSWERS IN',
+    cell: (node) => (node.roundTripMs === undefined ? '' : `${node.roundTripMs.toFixed(1)} ms`),
+    right: true,
+  },
+  { title: 'TASKS', cell: (node) => (node.slots > 0 ? `${node.tasksRunning}/${node.slots}` : ''), right: true },
+  { title: 'CPU', cell: (node) => (node.reachable ? `${Math.round(node.cpuPercent)} %` : ''), right: true },
+  { title: 'MEMORY FREE', cell: (node) => (node.reachable ? sizeInWords(node.memoryFreeBytes) : ''), right: true },
+  { title: 'DISK FREE', cell: (node) => (node.reachable ? sizeInWords(node.diskFreeBytes) : ''), right: true },
   { title: 'VERSION', cell: (node) => node.version },
   { title: 'ADDRESS', cell: (node) => node.address ?? '', shrinks: true },
 ];

@@ -53,6 +53,7 @@ class RunFollower {
   readonly #states = new Map<string, string>();
   /** Tasks whose output is being read, with the last attempt that was. */
   readonly #reading = new Map<string, { attempt: number; done: boolean }>();
+  readonly #noted = new Set<string>();
   readonly #broken = Promise.withResolvers<never>();
   readonly #over = new AbortController();
   #wake = Promise.withResolvers<void>();
@@ -104,6 +105,14 @@ class RunFollower {
       this.#states.set(task.id, task.state);
       this.#follower.taskChanged(task);
     }
+    const last = task.attempts.at(-1);
+    if (last?.state === 'lost') {
+      this.#noteOnce(
+        `lost ${task.id} ${last.number}`,
+        `${last.node} does not answer, so what became of ${task.name} is not known. It goes on when ${last.node} is back; ` +
+          `or decide: binnacle decide ${this.#followed.run} ${task.id} again|succeeded|failed`,
+      );
+    }
     const reading = this.#reading.get(task.id);
     if (reading && !reading.done) return;
     const next = this.#attemptsOf(task).find((attempt) => attempt.number > (reading?.attempt ?? 0));
@@ -116,6 +125,12 @@ class RunFollower {
         this.#wake.resolve();
       })
       .catch(this.#broken.reject);
+  }
+
+  #noteOnce(about: string, sentence: string): void {
+    if (this.#noted.has(about)) return;
+    this.#noted.add(about);
+    this.#follower.note(sentence);
   }
 
   #attemptsOf(task: Task): Attempt[] {
@@ -186,6 +201,11 @@ class RunFollower {
       }
       if (mayPass(failure)) {
         this.#lost(failure);
+        return 'lost';
+      }
+      if (failure.code === 'node_unreachable') {
+        // The cluster answers, only the worker is silent: it may be back, and has kept the output.
+        this.#noteOnce(`silent ${task.id} ${attempt}`, `The output of ${task.name} waits: ${failure.message}`);
         return 'lost';
       }
       if (failure.exit !== 'refused') throw failure;

@@ -1,5 +1,5 @@
 /**
- * Commands that act in this process: init, node, demo, doctor.
+ * Commands that act in this process: init, join, node, demo, doctor.
  *
  * They only read options and print; the acts themselves are given by whoever
  * starts the command line.
@@ -36,12 +36,31 @@ function showFounded(context: Context, founded: Founded): void {
   context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
 }
 
-type NodeOptions = { listen?: string; name?: string; example?: boolean };
+type JoinOptions = { name?: string };
+
+export async function join(context: Context, code: string, options: JoinOptions): Promise<number> {
+  const { name } = options;
+  const joined = await context.acts.join({
+    data: context.data,
+    code,
+    ...(name === undefined ? {} : { name }),
+  });
+  if (context.json) context.document({ ...joined, data: context.data });
+  else {
+    context.say(`"${joined.node}" has joined the cluster "${joined.cluster}" as ${joined.duties.join(' and ')}.`);
+    context.say(`Fingerprint  ${joined.fingerprint}`);
+    context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
+  }
+  return exitCodes.ok.code;
+}
+
+type NodeOptions = { listen?: string; peers?: string; name?: string; example?: boolean };
 
 export async function node(context: Context, options: NodeOptions): Promise<number> {
   return context.acts.node({
     data: context.data,
     listen: options.listen ?? null,
+    peers: options.peers ?? null,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.example === undefined ? {} : { example: options.example }),
     onReady: (ready) => showReady(context, ready),
@@ -63,11 +82,15 @@ function showReady(context: Context, ready: ReadyNode): void {
   }
 }
 
-type DemoOptions = { keep?: string; open?: boolean };
+/** Two controllers, a watch, two workers; more are workers. */
+const demoNodes = 5;
+export const demoNodesMax = 12;
+type DemoOptions = { keep?: string; open?: boolean; nodes?: number };
 
 export async function demo(context: Context, options: DemoOptions): Promise<number> {
   return context.acts.demo({
     open: options.open !== false,
+    nodes: options.nodes ?? demoNodes,
     ...(options.keep === undefined ? {} : { keep: options.keep }),
     say: (line) => (context.json ? context.jsonLine({ kind: 'said', text: line }) : context.say(line)),
   });

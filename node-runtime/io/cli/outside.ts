@@ -7,6 +7,8 @@
  * the runtime; an act that cannot do its work throws an Error whose message is
  * a sentence for a person (a `next` property may say what to do).
  */
+import type { Duty } from '../../contract/facts.ts';
+
 export type Finding = {
   level: 'ok' | 'note' | 'warning' | 'problem';
   what: string;
@@ -23,21 +25,28 @@ export type Founded = {
   fingerprint: string;
 };
 
+/** What a node was let in as. */
+export type JoinedNode = { cluster: string; node: string; duties: Duty[]; fingerprint: string };
+
 export type ReadyNode = { url: string | null; fingerprint: string; socketPath: string; name: string };
 
 export type LocalActs = {
   /** Makes a cluster of one in an empty folder. */
   init(o: { data: string; cluster: string; name?: string; admin?: string; password?: string }): Promise<Founded>;
+  /** Joins a cluster with a one-time code, in an empty folder; does not run the node. */
+  join(o: { data: string; code: string; name?: string }): Promise<JoinedNode>;
   /** Runs the node of a folder until it is told to stop; gives the exit code. */
   node(o: {
     data: string;
     listen: string | null;
+    /** Where the other nodes reach this one; null: the port after `listen`. */
+    peers: string | null;
     name?: string;
     example?: boolean;
     onReady(ready: ReadyNode): void;
   }): Promise<number>;
   /** Runs a cluster to look at, in a folder of its own. */
-  demo(o: { nodes?: number; open: boolean; keep?: string; say(line: string): void }): Promise<number>;
+  demo(o: { nodes: number; open: boolean; keep?: string; say(line: string): void }): Promise<number>;
   doctor(o: { data: string }): Promise<Finding[]>;
   /** Starts the node of this folder in this process, without network. */
   offline(data: string): Promise<{ socketPath: string; stop(): Promise<void> }>;

@@ -29,11 +29,13 @@ export const wholeNumber =
     return value;
   };
 
+const portOf = (text: string): number => {
+  const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$/.exec(text)?.[1];
+  return port === undefined || Number(port) > 65_535 ? -1 : Number(port);
+};
+
 /** `host:port`, `[v6]:port`; port 0 lets the system choose. Returned as given. */
 export function listenAddress(text: string): string {
-  const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$/.exec(text)?.[1];
-  if (port === undefined || Number(port) > 65_535) {
-    throw misused(`"${text}" is no address to listen at.`, 'Write it like 0.0.0.0:7400 or [::]:7400.');
-  }
-  return text;
+  if (portOf(text) >= 0) return text;
+  throw misused(`"${text}" is no address to listen at.`, 'Write it like 0.0.0.0:7400 or [::]:7400.');
 }

@@ -2,52 +2,40 @@
  * The tree of commands: names, options, examples, and which function each runs.
  *
  * Only words and wiring; what a command does is in the `*-commands` modules.
- * The common options may stand before the command or after it. Help and shell
- * completion both come from this tree, so they cannot miss a command.
+ * Help and shell completion both come from this tree, so they cannot miss a
+ * command.
  */
-import { Command, Option } from 'commander';
+import { Command, type Option } from 'commander';
 import { limits } from '../../contract/limits.ts';
 import type { Role } from '../../contract/model.ts';
-import * as cluster from './cluster-commands.ts';
+import { clusterCommands } from './cluster-tree.ts';
 import { completionScript, shells } from './completion.ts';
-import { type Common, type Context, contextOf } from './context.ts';
+import { decide, decisions } from './decide-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { misused } from './failure.ts';
 import * as local from './local-commands.ts';
-import type { LocalActs, Terminal } from './outside.ts';
-import { listenAddress, wholeNumber } from './parameters.ts';
+import { listenAddress } from './parameters.ts';
 import * as people from './people-commands.ts';
 import * as runs from './run-commands.ts';
 import * as sandboxes from './sandbox-commands.ts';
+import {
+  type Add,
+  adder,
+  commonOptions,
+  groupOf,
+  number,
+  type Outside,
+  option,
+  seeHelp,
+  sentenceOf,
+  several,
+} from './tree.ts';
 
-type Outside = { acts: LocalActs; terminal: Terminal; ended(code: number): void };
-type Act = (context: Context, options: never, args: string[]) => Promise<number>;
-type Leaf = { summary: string; examples?: string[]; options?: Option[]; act: Act };
-
-const option = (flags: string, description: string): Option => new Option(flags, description);
 const role = (flags: string): Option =>
   option(flags, 'what it may do')
     .choices(['viewer', 'operator', 'admin'] satisfies Role[])
     .makeOptionMandatory();
 const passwordFile = (): Option => option('--password-file <file>', 'read the password from the first line of a file');
-const number = (flags: string, description: string, min: number, max: number): Option =>
-  option(flags, description).argParser(wholeNumber(flags.replace(/ .*/, ''), min, max));
-
-/** Not shared between commands: an Option remembers the command it belongs to. */
-function commonOptions(): Option[] {
-  return [
-    option('--data <dir>', 'the folder of a node of this computer (BINNACLE_DATA)').helpGroup('Which node:'),
-    option('--url <https://host:port>', 'a node by address (BINNACLE_URL)').helpGroup('Which node:'),
-    option('--token <token>', 'token for that address (BINNACLE_TOKEN)').helpGroup('Which node:'),
-    option('--fingerprint <sha256>', 'of its certificate (BINNACLE_FINGERPRINT)').helpGroup('Which node:'),
-    option('--ca <file>', 'or the authority that signed it, PEM (BINNACLE_CA)').helpGroup('Which node:'),
-    number('--retry-for <seconds>', 'repeat a change while nobody answers (default 30)', 0, 3600).helpGroup(
-      'Which node:',
-    ),
-    option('--json', 'print JSON: one document, or one a line for streams').helpGroup('Output:'),
-    option('--verbose', 'show the cause of a failure').helpGroup('Output:'),
-  ];
-}
 
 const exitCodeHelp = (): string =>
   Object.values(exitCodes)
@@ -76,6 +64,7 @@ Examples:
   binnacle demo                                    look at it, in a folder that goes away
   binnacle init --cluster lab                      make a cluster of one on this computer
   binnacle node --listen 0.0.0.0:7400              run the node
+  binnacle invite --role controller,worker         let another computer in; there: binnacle join CODE
   binnacle sandbox put report.py lab/jobs/         bring a job file
   binnacle launch lab/jobs/report.py --follow      run it and see its output
   TOKEN=$(binnacle token create --role operator)   let a program in
@@ -91,39 +80,12 @@ ${exitCodeHelp()}`,
   });
   const add = adder(outside);
   nodeCommands(program, add);
+  clusterCommands(program, add);
   runCommands(program, add);
   sandboxCommands(program, add);
   peopleCommands(program, add);
   otherCommands(program, add);
   return program;
-}
-
-const sentenceOf = (message: string): string => {
-  const text = message.replace(/^error: /, '').replace(/\n/g, ' ');
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? '' : '.'}`;
-};
-
-function nameOf(command: Command): string {
-  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
-}
-const seeHelp = (command: Command): string => `See: ${nameOf(command)} --help`;
-
-type Add = (parent: Command, usage: string, leaf: Leaf) => void;
-
-function adder({ acts, terminal, ended }: Outside): Add {
-  return (parent, usage, { summary, examples, options, act }) => {
-    const command = parent.command(usage).description(summary);
-    for (const each of [...(options ?? []), ...commonOptions()]) command.addOption(each);
-    if (examples) command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
-    command.exitOverride((error) => {
-      throw error.exitCode === 0 ? error : misused(sentenceOf(error.message), seeHelp(command));
-    });
-    command.action(async () => {
-      const given: Common = command.optsWithGlobals();
-      const context = contextOf(terminal, acts, given);
-      ended(await act(context, given as never, command.args));
-    });
-  };
 }
 
 function nodeCommands(program: Command, add: Add): void {
@@ -135,6 +97,10 @@ function nodeCommands(program: Command, add: Add): void {
       option('--listen <host:port>', 'open it to others; without, only this computer reaches it').argParser(
         listenAddress,
       ),
+      option(
+        '--peers <host:port>',
+        'where the other nodes of the cluster reach it (default: the port after --listen)',
+      ).argParser(listenAddress),
       option('--name <name>', 'how this node is called'),
       option('--example', 'put a sandbox with examples into a new cluster'),
     ],
@@ -151,10 +117,17 @@ function nodeCommands(program: Command, add: Add): void {
     ],
     act: (context, options) => local.init(context, options),
   });
+  add(program, 'join <code>', {
+    summary: 'join a cluster with the code of an invite, in an empty folder',
+    examples: ['binnacle join CODE', 'binnacle join CODE --data /srv/binnacle --name borea'],
+    options: [option('--name <name>', 'name of this node (default: of this computer)')],
+    act: (context, options, [code = '']) => local.join(context, code, options),
+  });
   add(program, 'demo', {
-    summary: 'run a cluster with examples to look at',
-    examples: ['binnacle demo', 'binnacle demo --keep ./try --no-open'],
+    summary: 'run a cluster with examples to look at: two controllers, a watch, two workers',
+    examples: ['binnacle demo', 'binnacle demo --nodes 1', 'binnacle demo --keep ./try --no-open'],
     options: [
+      number('--nodes <n>', 'how many nodes (default 5; 1 is a cluster of one)', 1, local.demoNodesMax),
       option('--keep <dir>', 'keep its data in this folder'),
       option('--no-open', 'do not open the console in a browser'),
     ],
@@ -164,12 +137,6 @@ function nodeCommands(program: Command, add: Add): void {
     summary: 'look for what is wrong with the node of a folder',
     act: (context) => local.doctor(context),
   });
-  program.commandsGroup('The cluster:');
-  add(program, 'status', {
-    summary: 'how the cluster is, and what it can survive',
-    act: (context) => cluster.status(context),
-  });
-  add(program, 'nodes', { summary: 'the nodes of the cluster', act: (context) => cluster.nodes(context) });
 }
 
 function runCommands(program: Command, add: Add): void {
@@ -182,9 +149,7 @@ function runCommands(program: Command, add: Add): void {
       'RUN=$(binnacle launch lab/nightly.sh --key nightly-2026-03-01)   # twice is once',
     ],
     options: [
-      option('-p, --parameter <name=value>', 'a parameter; may be repeated').argParser(
-        (text: string, earlier: string[] = []) => [...earlier, text],
-      ),
+      several('-p, --parameter <name=value>', 'a parameter; may be repeated'),
       option('-f, --follow', 'print the outputs until it ends; the exit code says how'),
       option('--key <key>', 'the same key launches once, however often it is sent').argParser((text) => {
         if (text !== '' && text.length <= limits.idempotencyKeyCharsMax) return text;
@@ -220,6 +185,14 @@ function runCommands(program: Command, add: Add): void {
   add(program, 'cancel <run>', {
     summary: 'cancel a run: terminate, then kill',
     act: (context, _, [id = '']) => runs.cancel(context, id),
+  });
+  add(program, 'decide <run> <task> <decision>', {
+    summary: `say what became of a task whose worker is silent: ${decisions.join(', ')}`,
+    examples: [
+      'binnacle decide r-42 load again        # start it elsewhere; it may then have run twice',
+      'binnacle decide r-42 load succeeded    # you have seen that its work is done',
+    ],
+    act: (context, _, [id = '', task = '', decision = '']) => decide(context, id, task, decision),
   });
 }
 
@@ -333,14 +306,5 @@ function otherCommands(program: Command, add: Add): void {
       context.terminal.out(completionScript(program, shell));
       return exitCodes.ok.code;
     },
-  });
-}
-
-function groupOf(program: Command, name: string, summary: string): Command {
-  const group = program.command(name).description(summary);
-  return group.exitOverride((error) => {
-    throw error.exitCode === 0 || error.code === 'commander.help'
-      ? error
-      : misused(sentenceOf(error.message), seeHelp(group));
   });
 }

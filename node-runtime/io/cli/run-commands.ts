@@ -281,6 +281,12 @@ function show(context: Context, run: Run): void {
   for (const [name, value] of parameters) context.say(`  ${plain(name)} = ${plain(String(value))}`);
   context.say('');
   context.rows(taskColumns, run.tasks, 'No tasks.');
+  for (const task of run.tasks) {
+    if (task.attempts.at(-1)?.state !== 'lost') continue;
+    context.say(
+      `${context.paint('!', 'yellow')} ${plain(task.name)} waits for its worker, or for you: binnacle decide ${plain(run.id)} ${plain(task.id)} again|succeeded|failed`,
+    );
+  }
 }
 
 const taskColumns: Column<Task>[] = [

@@ -24,6 +24,7 @@ const stateColours: Record<string, Colour> = {
   running: 'blue',
   failed: 'red',
   unknown: 'red',
+  lost: 'yellow',
   cancelled: 'yellow',
   waiting: 'yellow',
   queued: 'grey',

@@ -6,13 +6,23 @@
  * connection closes. What does not end soon ends with its connection.
  */
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { type Refusal, refuse } from '../../contract/errors.ts';
 import type { Bounds } from './bounds.ts';
 
 export type JsonBody = { text: string; value: unknown };
+/** A body that is read at most once. When it was `taken` as a stream, it cannot be had here any more. */
+export type HeldBody = { whole: Buffer | null; taken: boolean };
 
-/** Empty text and undefined when there is no body. Refuses what is too large, too slow, of another type, no JSON. */
-export async function readJson(request: IncomingMessage, bounds: Bounds): Promise<JsonBody | Refusal> {
+/**
+ * Empty text and undefined when there is no body. Refuses what is too large,
+ * too slow, of another type, no JSON. `whole` is the body when it was read before.
+ */
+export async function readJson(
+  request: IncomingMessage,
+  bounds: Bounds,
+  whole: Buffer | null = null,
+): Promise<JsonBody | Refusal> {
   if (!hasBody(request)) return { text: '', value: undefined };
   const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json') {
@@ -22,13 +32,25 @@ export async function readJson(request: IncomingMessage, bounds: Bounds): Promis
   if (encoding !== undefined && encoding !== 'identity') {
     return refuse('media_type', 'Compressed bodies are not read here.');
   }
-  const tooLarge = refuse('body_too_large', `The body is larger than ${bounds.jsonBodyBytesMax} bytes.`);
-  if (Number(request.headers['content-length'] ?? 0) > bounds.jsonBodyBytesMax) return tooLarge;
-  const bytes = await collect(request, bounds.jsonBodyBytesMax, bounds.requestTimeoutMs);
-  if (bytes === 'too large') return tooLarge;
-  if (bytes === 'too slow') return refuse('request_timeout', 'The body did not arrive in time.');
-  return parse(bytes);
+  const bytes = whole ?? (await readWhole(request, bounds.jsonBodyBytesMax, bounds.requestTimeoutMs));
+  return Buffer.isBuffer(bytes) ? parse(bytes) : bytes;
 }
+
+/** The whole body of a request, or why not. */
+export async function readWhole(request: IncomingMessage, max: number, ms: number): Promise<Buffer | Refusal> {
+  if (!hasBody(request)) return Buffer.alloc(0);
+  const tooLarge = refuse('body_too_large', `The body is larger than ${max} bytes.`);
+  if (Number(request.headers['content-length'] ?? 0) > max) return tooLarge;
+  const bytes = await collect(request, max, ms);
+  if (bytes === 'too large') return tooLarge;
+  return bytes === 'too slow' ? refuse('request_timeout', 'The body did not arrive in time.') : bytes;
+}
+
+/** Who breaks off reading it must not take the client's connection down: an answer still has to go out. */
+export const streamOf = (request: IncomingMessage): Readable =>
+  hasBody(request)
+    ? Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false, highWaterMark: 64 * 1024 })
+    : Readable.from([], { objectMode: false });
 
 export const hasBody = (request: IncomingMessage): boolean =>
   request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;

@@ -8,36 +8,46 @@
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { type Problem, type Refusal, refuse } from '../../contract/errors.ts';
 import type { Route, RouteName } from '../../contract/routes.ts';
 import { matchPath, splitTarget } from './addresses.ts';
 import { sessionIn } from './answers.ts';
 import { type Asked, atLeast, type Caller, type Identify, isRefusal, type Shown } from './asked.ts';
-import { guardSlowBody, readJson } from './bodies.ts';
+import { guardSlowBody, type HeldBody, readJson } from './bodies.ts';
 import type { Bounds } from './bounds.ts';
 import { type Door, mayUseCookie } from './gate.ts';
 
 const NOBODY: Caller = { by: 'nobody', name: 'nobody', role: 'nobody', kind: 'nobody' };
-const DESKTOP: Caller = { by: 'desktop', name: 'desktop', role: 'admin', kind: 'desktop' };
+export const DESKTOP: Caller = { by: 'desktop', name: 'desktop', role: 'admin', kind: 'desktop' };
 const PROBLEMS_MAX = 20;
 
-/** The caller, if they may use the route. An address for nobody asks for no credential and looks at none. */
+/**
+ * The caller, if they may use the route. An address for nobody asks for no
+ * credential and looks at none. `from.caller`: whom a
+ * member names.
+ */
 export async function checkCaller(
   route: Route,
   door: Door,
   identify: Identify,
   request: IncomingMessage,
+  from: { caller: Caller | null; address: string },
 ): Promise<Caller | Refusal> {
   if (door.kind === 'private') return DESKTOP;
   if (route.role === 'nobody') return NOBODY;
-  const shown = shownBy(request);
-  if (isRefusal(shown)) return shown;
-  const caller = shown.bearer || shown.session ? await identify(shown, addressOf(request)) : NOBODY;
+  const caller = from.caller ?? (await identified(identify, request, from.address));
   if (isRefusal(caller) || atLeast(caller.role, route.role)) return caller;
   return caller.role === 'nobody'
     ? refuse('sign_in_needed', 'This can only be asked by people who have signed in and by programs with a token.')
     : refuse('role_missing', `This needs the role ${route.role}; ${caller.name} has the role ${caller.role}.`);
+}
+
+async function identified(identify: Identify, request: IncomingMessage, address: string): Promise<Caller | Refusal> {
+  const shown = shownBy(request);
+  if (isRefusal(shown)) return shown;
+  return shown.bearer || shown.session ? identify(shown, address) : NOBODY;
 }
 
 function shownBy(request: IncomingMessage): Shown | Refusal {
@@ -50,6 +60,14 @@ function shownBy(request: IncomingMessage): Shown | Refusal {
   return session ? { session } : {};
 }
 
+/** As above, from the headers of a request that may go on to another node; what can't be read is nothing. */
+export function shownIn(headers: Record<string, string>): Shown {
+  const bearer = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(headers['authorization'] ?? '')?.[1];
+  if (bearer) return { bearer };
+  const session = sessionIn(headers['cookie']);
+  return session ? { session } : {};
+}
+
 export const addressOf = (request: IncomingMessage): string =>
   request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'local';
 
@@ -58,6 +76,7 @@ export async function checkAsked(
   route: Route,
   request: IncomingMessage,
   bounds: Bounds,
+  held: HeldBody,
 ): Promise<Pick<Asked<RouteName>, 'params' | 'query' | 'body' | 'key' | 'requestHash'> | Refusal> {
   const key = route.change ? keyOf(request, bounds) : null;
   if (key !== null && typeof key === 'object') return key;
@@ -67,7 +86,7 @@ export async function checkAsked(
   const given = queryOf(target.query);
   const query = isRefusal(given) ? given : shaped(route.query, given, 'query');
   if (isRefusal(query)) return query;
-  const body = await bodyOf(route, request, bounds);
+  const body = await bodyOf(route, request, bounds, held);
   if (isRefusal(body)) return body;
   const hash = createHash('sha256').update(`${route.method}\n${target.path}\n${target.query}\n${body.text}`);
   return { params: params.value, query: query.value, body: body.value, key, requestHash: hash.digest('hex') } as never;
@@ -94,12 +113,15 @@ async function bodyOf(
   route: Route,
   request: IncomingMessage,
   bounds: Bounds,
+  held: HeldBody,
 ): Promise<(Shaped & { text: string }) | Refusal> {
+  if (held.taken) throw new Error('broken promise: a request whose body was passed on is answered here');
   if (route.body === 'bytes') {
+    if (held.whole) return { value: Readable.from([held.whole], { objectMode: false }), text: '' };
     guardSlowBody(request, bounds);
     return { value: bytesOf(request), text: '' };
   }
-  const json = await readJson(request, bounds);
+  const json = await readJson(request, bounds, held.whole);
   if (isRefusal(json)) return json;
   if (route.body === null) return noBody(json.value) ?? { value: undefined, text: '' };
   const body = shaped(route.body, json.value, 'body');

@@ -17,7 +17,9 @@ export type Door =
   /** A socket that only this user reaches: the caller is the desktop. */
   | { kind: 'private' }
   /** HTTPS. `hosts` gives names and addresses this node answers to, a port only where it differs from the listener's. */
-  | { kind: 'public'; key: string; cert: string; hosts(): string[] };
+  | { kind: 'public'; key: string; cert: string; hosts(): string[] }
+  /** Connections of members, given one by one: mutual TLS stands for Host and Origin. */
+  | { kind: 'peer' };
 
 const PRIVATE_HOSTS = ['localhost', 'binnacle', 'console'];
 const PRIVATE_ORIGIN = 'app://console';
@@ -25,11 +27,20 @@ const HTTPS_PORT = 443;
 
 /** Null when the request may go on. `port` is the listener's own. */
 export function passGate(door: Door, port: number, request: IncomingMessage): Refusal | null {
+  const refusal = checkTarget(request.url ?? '');
+  if (refusal || door.kind === 'peer') return refusal;
+  forgetPeerHeaders(request);
   return (
-    checkTarget(request.url ?? '') ??
     checkHost(door, port, request) ??
     (door.kind === 'private' ? checkPrivateOrigin(request) : checkPublicOrigin(request))
   );
+}
+
+/** What members tell each other about a request: nobody else may say it. */
+function forgetPeerHeaders(request: IncomingMessage): void {
+  for (const name of Object.keys(request.headers)) {
+    if (name.startsWith('binnacle-')) delete request.headers[name];
+  }
 }
 
 function checkTarget(target: string): Refusal | null {
@@ -42,7 +53,7 @@ function checkTarget(target: string): Refusal | null {
   return null;
 }
 
-function checkHost(door: Door, port: number, request: IncomingMessage): Refusal | null {
+function checkHost(door: Exclude<Door, { kind: 'peer' }>, port: number, request: IncomingMessage): Refusal | null {
   const given = request.headersDistinct['host'] ?? [];
   if (given.length > 1) return refuse('bad_request', 'The request has more than one Host header.');
   const host = given[0];

@@ -17,6 +17,7 @@ import {
 import { createServer as createTls, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { errors, type Refusal, refuse } from '../../contract/errors.ts';
 import { type Route, type RouteName, routes } from '../../contract/routes.ts';
@@ -31,10 +32,20 @@ import {
   sessionCookie,
 } from './answers.ts';
 import { type Asked, type Handlers, type Identify, isRefusal, type Log, type Reply, type Success } from './asked.ts';
-import { ClientGone, drain } from './bodies.ts';
+import { ClientGone, drain, type HeldBody } from './bodies.ts';
 import { type Bounds, boundsWith } from './bounds.ts';
-import { addressOf, checkAsked, checkCaller } from './checks.ts';
+import { addressOf, checkAsked, checkCaller, DESKTOP } from './checks.ts';
+import {
+  type Delegate,
+  delegatedOf,
+  endingWith,
+  headersOfAnswer,
+  type PassedAnswer,
+  type PeerWord,
+  readPeerWord,
+} from './delegation.ts';
 import { type Door, isInterface, passGate } from './gate.ts';
+import { askInner, INNER_PREFIX, type Inner, type InnerAnswer } from './inner.ts';
 import { makePages } from './pages.ts';
 import { makeThrottle } from './throttle.ts';
 
@@ -42,6 +53,10 @@ export type ServerOptions = {
   handlers: Handlers;
   identify: Identify;
   door: Door;
+  /** Asked first about every request of the API: is it ours to answer? Without it all are. */
+  delegate?: Delegate;
+  /** Addresses of members, on the peer door. */
+  inner?: Inner;
   /** Folder of the built console, or none. */
   pages: string | null;
   log: Log;
@@ -52,6 +67,8 @@ export type Listening = { port: number };
 export type HttpServer = {
   /** Port 0 takes any free one; a path is a socket of the private door. Rejects when it can't listen. */
   listen(where: { host: string; port: number } | { path: string }): Promise<Listening>;
+  /** The peer door: a connection of a member, whose identity was proved. */
+  accept(socket: TLSSocket, node: string): void;
   /** Takes no more requests, ends endless answers, lets the others finish for a while, then closes all. */
   close(): Promise<void>;
   /** A renewed certificate, for connections from now on. */
@@ -71,6 +88,8 @@ export function buildServer(options: ServerOptions): HttpServer {
   const sockets = new Set<Socket>();
   const endless = new Set<AbortController>();
   const busy = new WeakMap<Socket, number>();
+  /** The members at the other ends, on the peer door. */
+  const members = new WeakMap<Socket, string>();
   let closing = false;
   /** Remembered: a server that closes forgets it, and still answers. */
   let port = 0;
@@ -78,21 +97,56 @@ export function buildServer(options: ServerOptions): HttpServer {
 
   // ---------------------------------------------------------------- asking
 
-  async function ask(name: RouteName, request: IncomingMessage, left: AbortController): Promise<Refused | Loose> {
-    const route: Route = routes[name];
+  async function ask(
+    name: RouteName,
+    request: IncomingMessage,
+    reply: FastifyReply,
+    left: AbortController,
+  ): Promise<Refused | Loose | { answer: PassedAnswer }> {
     if (closing) return refuse('stopping', 'This node is stopping.');
-    const caller = await checkCaller(route, door, options.identify, request);
+    const from = peerWord(request);
+    if (isRefusal(from)) return from;
+    const held: HeldBody = { whole: null, taken: false };
+    if (!options.delegate) return askHere(name, request, left, from, held);
+    const given = await options.delegate(delegatedOf(name, door, request, from, held, bounds, left.signal));
+    if (isRefusal(given) || 'answer' in given) return given;
+    reply.headers(given.headers ?? {});
+    return askHere(name, request, left, from, held);
+  }
+
+  async function askHere(
+    name: RouteName,
+    request: IncomingMessage,
+    left: AbortController,
+    from: PeerWord,
+    held: HeldBody,
+  ): Promise<Refused | Loose> {
+    const route: Route = routes[name];
+    const caller = await checkCaller(route, door, options.identify, request, from);
     if (isRefusal(caller)) return caller;
-    const parts = await checkAsked(route, request, bounds);
+    const parts = await checkAsked(route, request, bounds, held);
     if (isRefusal(parts)) return parts;
-    const address = addressOf(request);
+    const { address } = from;
     const tooOften = slowDown(name, parts.body, address);
     if (tooOften) return tooOften;
-    const secure = door.kind === 'public';
+    const secure = door.kind !== 'private';
     const head = request.method === 'HEAD';
     const asked = { ...parts, caller, headers: headersOf(request), head, address, secure, signal: left.signal };
     const handler = options.handlers[name] as (asked: Asked<RouteName>) => Reply<RouteName> | Promise<Reply<RouteName>>;
     return handler(asked as Asked<RouteName>);
+  }
+
+  /** What is known of a request by the door it came through. */
+  function peerWord(request: IncomingMessage): PeerWord | Refusal {
+    const address = addressOf(request);
+    if (door.kind === 'peer') return readPeerWord(request, memberAt(request), address);
+    return { caller: door.kind === 'private' ? DESKTOP : null, hops: 0, via: null, address };
+  }
+
+  function memberAt({ socket }: IncomingMessage): string {
+    const node = members.get(socket);
+    if (node === undefined) throw new Error('broken promise: a request of no member on the peer door');
+    return node;
   }
 
   function slowDown(name: RouteName, body: unknown, address: string): Refused | null {
@@ -104,22 +158,53 @@ export function buildServer(options: ServerOptions): HttpServer {
   }
 
   async function serve(name: RouteName, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const left = new AbortController();
-    reply.raw.once('close', () => {
-      endless.delete(left);
-      if (!reply.raw.writableFinished) left.abort();
-    });
-    let result: Refused | Loose;
+    const left = leavingOf(reply);
+    let result: Refused | Loose | { answer: PassedAnswer };
     try {
-      result = await ask(name, request.raw, left);
+      result = await ask(name, request.raw, reply, left);
     } catch (fault) {
       result = faultOf(fault, `${request.method} ${routes[name].path}`, left.signal);
     }
     if (!(await drain(request.raw, bounds))) reply.header('connection', 'close');
     if (isRefusal(result)) return refuseWith(reply, result, request.raw);
-    if (result.endless) endless.add(left);
+    const isEndless = 'answer' in result ? result.answer.endless : result.endless;
+    if (isEndless) endless.add(left);
     if (closing) left.abort();
+    if ('answer' in result) return passOn(reply, request.raw, result.answer, left.signal);
     return succeed(reply, name, request.raw, result);
+  }
+
+  /** Aborted when the client leaves before its answer is complete. */
+  function leavingOf(reply: FastifyReply): AbortController {
+    const left = new AbortController();
+    reply.raw.once('close', () => {
+      endless.delete(left);
+      if (!reply.raw.writableFinished) left.abort();
+    });
+    return left;
+  }
+
+  async function serveInner(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const left = leavingOf(reply);
+    const raw = request.raw;
+    const held: HeldBody = { whole: null, taken: false };
+    let result: Refused | InnerAnswer;
+    try {
+      result = closing
+        ? refuse('stopping', 'This node is stopping.')
+        : await askInner(options.inner ?? {}, raw, memberAt(raw), held, bounds, left.signal);
+    } catch (fault) {
+      result = faultOf(fault, `${raw.method} ${splitTarget(raw.url ?? '').path}`, left.signal);
+    }
+    // An answer may be made of the body that is still coming; what nobody read of it goes afterwards.
+    if (held.taken) reply.raw.once('finish', () => raw.resume());
+    else if (!(await drain(raw, bounds))) reply.header('connection', 'close');
+    if (isRefusal(result)) return refuseWith(reply, result, raw);
+    if (closing) reply.header('connection', 'close');
+    reply.code(result.status).headers({ ...interfaceHeaders, ...result.headers });
+    if (raw.method !== 'HEAD' || !(result.body instanceof Readable)) return reply.send(result.body);
+    result.body.destroy();
+    return reply.send();
   }
 
   function faultOf(fault: unknown, where: string, left: AbortSignal): Refusal {
@@ -134,7 +219,7 @@ export function buildServer(options: ServerOptions): HttpServer {
   function refuseWith(reply: FastifyReply, refused: Refused, request: IncomingMessage): FastifyReply {
     const answer = problemAnswer(refused);
     // A session that has ended need not be shown again.
-    if (answer.status === 401 && request.headers.cookie && door.kind === 'public') {
+    if (answer.status === 401 && request.headers.cookie && door.kind !== 'private') {
       answer.headers['set-cookie'] = sessionCookie('clear', Date.now());
     }
     return write(reply, answer);
@@ -153,7 +238,7 @@ export function buildServer(options: ServerOptions): HttpServer {
     const status = result.status ?? route.status;
     if (status >= 400) throw new Error(`broken promise: ${name} answered ${status} without a refusal`);
     if (closing) reply.header('connection', 'close');
-    if (result.setSession && door.kind === 'public') {
+    if (result.setSession && door.kind !== 'private') {
       reply.header('set-cookie', sessionCookie(result.setSession, Date.now()));
     }
     const { body } = result;
@@ -185,6 +270,25 @@ export function buildServer(options: ServerOptions): HttpServer {
       if (!reply.raw.destroyed) log.error({ err: fault }, `An answer of ${route.method} ${route.path} broke off`);
     });
     if (request.method !== 'HEAD') return reply.send(body);
+    body.destroy();
+    return reply.send();
+  }
+
+  /** Another node's answer, as it comes. */
+  function passOn(
+    reply: FastifyReply,
+    request: IncomingMessage,
+    answer: PassedAnswer,
+    left: AbortSignal,
+  ): FastifyReply {
+    if (closing) reply.header('connection', 'close');
+    reply.code(answer.status).headers(headersOfAnswer(answer, door));
+    const { body } = answer;
+    if (!(body instanceof Readable)) return reply.send(body ?? undefined);
+    body.on('error', (fault) => {
+      if (!reply.raw.destroyed && !left.aborted) log.warn({ err: fault }, 'An answer of another node broke off');
+    });
+    if (request.method !== 'HEAD') return reply.send(answer.endless ? endingWith(body, left) : body);
     body.destroy();
     return reply.send();
   }
@@ -257,15 +361,15 @@ export function buildServer(options: ServerOptions): HttpServer {
       keepAliveInitialDelay: bounds.eventHeartbeatMs,
     };
     server =
-      door.kind === 'private'
-        ? createPlain(http, enter(handle))
-        : createTls(
+      door.kind === 'public'
+        ? createTls(
             {
               ...http,
               ...{ key: door.key, cert: door.cert, minVersion: 'TLSv1.2', handshakeTimeout: bounds.headersTimeoutMs },
             },
             enter(handle),
-          );
+          )
+        : createPlain(http, enter(handle));
     server.maxConnections = bounds.connectionsMax;
     server.maxHeadersCount = 0; // bounded by bytes; counting would silently leave some out
     server.on('connection', (socket: Socket) => {
@@ -273,6 +377,15 @@ export function buildServer(options: ServerOptions): HttpServer {
       socket.once('close', () => sockets.delete(socket));
     });
     return server;
+  }
+
+  const allClosed = (): Promise<unknown> =>
+    Promise.all([...sockets].map((socket) => new Promise<void>((done) => socket.once('close', () => done()))));
+
+  /** A server that is given its connections doesn't know which of them are idle. */
+  function closeIdle(): void {
+    if (door.kind !== 'peer') return server.closeIdleConnections();
+    for (const socket of sockets) if ((busy.get(socket) ?? 0) === 0) socket.destroy();
   }
 
   /** What is no HTTP, too large or too slow before it became a request. */
@@ -303,10 +416,16 @@ export function buildServer(options: ServerOptions): HttpServer {
       handler: (request, reply) => serve(name, request, reply),
     });
   }
+  if (door.kind === 'peer') {
+    const method = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
+    app.route({ method, url: `${INNER_PREFIX}*`, handler: serveInner });
+  }
+  const ready = app.ready();
 
   return {
     async listen(where) {
-      await app.ready();
+      if (door.kind === 'peer') throw new Error('broken promise: the peer door is given its connections');
+      await ready;
       await new Promise<void>((done, failed) => {
         server.once('error', failed);
         server.listen(where, () => {
@@ -317,22 +436,33 @@ export function buildServer(options: ServerOptions): HttpServer {
       port = (server.address() as AddressInfo | null)?.port ?? 0;
       return { port };
     },
+    accept(socket, node) {
+      if (door.kind !== 'peer') throw new Error('broken promise: only the peer door is given connections');
+      members.set(socket, node);
+      socket.on('error', () => {}); // before the server looks after it
+      void ready.then(() => {
+        if (closing) socket.destroy();
+        else server.emit('connection', socket);
+      });
+    },
     async close() {
       if (closing) return;
       closing = true;
+      await ready;
       const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
       for (const left of endless) left.abort();
-      const idle = setInterval(() => server.closeIdleConnections(), 50);
+      const idle = setInterval(closeIdle, 50);
       const over = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, bounds.closeGraceMs);
       await closed;
+      if (door.kind === 'peer') await allClosed();
       clearInterval(idle);
       clearTimeout(over);
       await app.close();
     },
     useCertificate(renewed) {
-      if (!('setSecureContext' in server)) throw new Error('broken promise: the private door has no certificate');
+      if (!('setSecureContext' in server)) throw new Error(`broken promise: the ${door.kind} door has no certificate`);
       server.setSecureContext({ ...renewed, minVersion: 'TLSv1.2' });
     },
   };
@@ -340,7 +470,7 @@ export function buildServer(options: ServerOptions): HttpServer {
 
 /** Listing the interfaces of a machine takes longer than answering: it is done once a second at most. */
 function rememberingHosts(door: Door): Door {
-  if (door.kind === 'private') return door;
+  if (door.kind !== 'public') return door;
   let hosts: string[] = [];
   let listedAt = Number.NEGATIVE_INFINITY;
   return {

@@ -125,22 +125,39 @@ export class Entries {
     });
   }
 
-  /** Replaces the snapshot and drops entries too old to be asked for, in one transaction. */
-  saveSnapshot(snapshot: Snapshot): void {
+  /** Replaces the snapshot and drops entries too old to be asked for, in one transaction. Gives the last one dropped. */
+  saveSnapshot(snapshot: Snapshot): JournalEnd {
     const { end, snapshotIndex, floor } = this.bounds;
-    const { index, term, chain, text } = snapshot;
+    const { index, chain } = snapshot;
     promised(
       index > 0 && index >= snapshotIndex && index <= end.index,
       () => `A snapshot at entry ${index} was saved, outside ${snapshotIndex} to ${end.index}.`,
     );
     promised(this.at(index).chain === chain, () => `The snapshot at entry ${index} has another chain than the entry.`);
+    this.putSnapshot(snapshot);
+    const dropTo = index - limits.entriesKeptBeforeSnapshot;
+    if (dropTo > floor.index) this.dropTo(this.at(dropTo));
+    return this.bounds.floor;
+  }
+
+  private putSnapshot(snapshot: Snapshot): void {
+    const { index, term, chain, text } = snapshot;
     this.database.prepare('DELETE FROM snapshots').run();
     this.database
       .prepare('INSERT INTO snapshots (idx, era, number, node, text, crc, chain) VALUES (?, ?, ?, ?, ?, ?, ?)')
       .run(index, term.era, term.number, term.node, text, snapshotCrc(snapshot), chain);
     this.bounds = { ...this.bounds, snapshotIndex: index };
-    const dropTo = index - limits.entriesKeptBeforeSnapshot;
-    if (dropTo > floor.index) this.dropTo(this.at(dropTo));
+  }
+
+  /** P17: a snapshot from elsewhere takes the place of all entries; those after `keep` go to quarantine. */
+  installSnapshot(snapshot: Snapshot, keep: number, reason: string, cutAt: number): void {
+    this.quarantineAfter(keep, reason, cutAt);
+    this.database.prepare('DELETE FROM entries').run();
+    const { index, term, chain } = snapshot;
+    const end = { index, term, chain };
+    saveRecord(this.database, 'floor', JSON.stringify(end));
+    this.putSnapshot(snapshot);
+    this.bounds = { floor: end, snapshotIndex: index, end };
   }
 
   private dropTo(floor: JournalEnd): void {
@@ -165,15 +182,23 @@ export class Entries {
     );
     if (index >= end.index) return 0;
     const newEnd = this.at(index);
+    this.quarantineAfter(index, reason, cutAt);
+    this.database.prepare('DELETE FROM entries WHERE idx > ?').run(index);
+    this.bounds = { ...this.bounds, end: newEnd };
+    return end.index - index;
+  }
+
+  private quarantineAfter(index: number, reason: string, cutAt: number): void {
     this.database
       .prepare(
         `INSERT INTO quarantine (idx, era, number, node, text, crc, chain, cutAt, reason)
          SELECT idx, era, number, node, text, crc, chain, ?, ? FROM entries WHERE idx > ? ORDER BY idx`,
       )
       .run(cutAt, reason, index);
-    this.database.prepare('DELETE FROM entries WHERE idx > ?').run(index);
-    this.bounds = { ...this.bounds, end: newEnd };
-    return end.index - index;
+  }
+
+  countQuarantined(): number {
+    return this.database.prepare<[], number>('SELECT count(*) FROM quarantine').pluck().get() ?? 0;
   }
 
   /** Cut entries in the order in which they were cut, after the one with `afterId`. */

@@ -14,10 +14,12 @@ import type { Answers, Ask, FromWorker, Request } from './messages.ts';
 import type {
   AttemptRecord,
   FiledRun,
+  JournalEnd,
   JournalProblem,
   Loaded,
   Opened,
   Quarantined,
+  RecordName,
   RunFilter,
   Snapshot,
   Stats,
@@ -101,12 +103,15 @@ export class Journal {
     return this.ask({ kind: 'append', entries });
   }
 
-  saveRegister(text: string): Promise<void> {
-    return this.ask({ kind: 'saveRegister', text });
+  saveRecord(name: RecordName, text: string): Promise<void> {
+    return this.ask({ kind: 'saveRecord', name, text });
   }
 
-  /** Replaces the snapshot; drops entries older than `limits.entriesKeptBeforeSnapshot` before it. */
-  saveSnapshot(snapshot: Snapshot): Promise<void> {
+  /**
+   * Replaces the snapshot; drops entries older than `limits.entriesKeptBeforeSnapshot` before it. Gives the last
+   * entry that is dropped by now.
+   */
+  saveSnapshot(snapshot: Snapshot): Promise<JournalEnd> {
     return this.ask({ kind: 'saveSnapshot', snapshot });
   }
 
@@ -134,12 +139,19 @@ export class Journal {
     return this.ask({ kind: 'quarantined', afterId, max });
   }
 
-  saveAttempts(records: AttemptRecord[]): Promise<void> {
-    return this.ask({ kind: 'saveAttempts', records });
+  /** A snapshot from another node takes the place of all entries; those after `keep` go to quarantine. */
+  installSnapshot(snapshot: Snapshot, keep: number, reason: string): Promise<void> {
+    return this.ask({ kind: 'installSnapshot', snapshot, keep, reason, at: Date.now() });
   }
 
-  forgetAttempts(attempts: string[]): Promise<void> {
-    return this.ask({ kind: 'forgetAttempts', attempts });
+  /** This folder is an old image: from now on it is another memory (P34). */
+  renewStore(store: string, register: string): Promise<void> {
+    return this.ask({ kind: 'renewStore', store, register });
+  }
+
+  /** Attempts, those that may be forgotten, and the fence where it is another by now, with one sync (P35). */
+  saveAttempts(records: AttemptRecord[], fence: string | null = null, gone: string[] = []): Promise<void> {
+    return this.ask({ kind: 'saveAttempts', records, fence, gone });
   }
 
   fileRuns(runs: FiledRun[]): Promise<void> {

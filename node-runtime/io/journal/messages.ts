@@ -8,14 +8,15 @@
  */
 import type { StoredEntry } from '../../contract/facts.ts';
 import type { CarriedError } from './errors.ts';
-import type { AttemptRecord, FiledRun, Opened, RunFilter, Snapshot } from './records.ts';
+import type { AttemptRecord, FiledRun, Opened, RecordName, RunFilter, Snapshot } from './records.ts';
 
 export type JournalWrite =
   | { kind: 'append'; entries: StoredEntry[] }
-  | { kind: 'saveRegister'; text: string }
+  | { kind: 'saveRecord'; name: RecordName; text: string }
   | { kind: 'saveSnapshot'; snapshot: Snapshot }
-  | { kind: 'saveAttempts'; records: AttemptRecord[] }
-  | { kind: 'forgetAttempts'; attempts: string[] }
+  | { kind: 'installSnapshot'; snapshot: Snapshot; keep: number; reason: string; at: number }
+  | { kind: 'renewStore'; store: string; register: string }
+  | { kind: 'saveAttempts'; records: AttemptRecord[]; fence: string | null; gone: string[] }
   | { kind: 'cutAfter'; index: number; reason: string; at: number };
 export type HistoryWrite = { kind: 'fileRuns'; runs: FiledRun[] };
 export type Read =

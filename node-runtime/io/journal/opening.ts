@@ -15,7 +15,16 @@ import { type Bounds, readKept } from './entries.ts';
 import { asFault, asReadError, DiskFull, isDiskFull, JournalDamaged, JournalError } from './errors.ts';
 import { ensureFile, lockFolder, prepareFolder, settleWal, syncFolder } from './folder.ts';
 import { damagedRuns } from './history.ts';
-import { type JournalProblem, type Opened, readAttempts, readRecord, recordNames, saveRecord } from './records.ts';
+import {
+  innerRecords,
+  type JournalProblem,
+  type Opened,
+  outerRecords,
+  readAttempts,
+  readRecord,
+  recordNames,
+  saveRecord,
+} from './records.ts';
 import { assertFile, historyFile, journalFile, makeFile, type StoreFile } from './schema.ts';
 import { checkWal, type WalFinding } from './wal.ts';
 
@@ -117,16 +126,18 @@ function readJournal(folder: string): { opened: Omit<Opened, 'notes'>; bounds: B
   return readOnly(folder, journalFile, (database) => {
     const problems = database.pragma('quick_check(1)', { simple: true });
     if (problems !== 'ok') throw new JournalDamaged(`The file ${journalFile.name} is damaged: ${problems}.`);
-    const known = ['floor', 'register', 'store'];
+    const known: string[] = [...innerRecords, ...outerRecords];
     const strange = recordNames(database).find((name) => !known.includes(name));
     if (strange !== undefined)
       throw new JournalDamaged(`In journal.db there is a record of the unknown name "${strange}".`);
     const store = readRecord(database, 'store');
     if (store === null) throw new JournalDamaged('In journal.db the id of the store is missing.');
     const { floor, snapshotIndex, end } = readKept(database);
-    const register = readRecord(database, 'register');
+    const [register, directory, fence] = (['register', 'directory', 'fence'] as const).map((name) =>
+      readRecord(database, name),
+    ) as [string | null, string | null, string | null];
     return {
-      opened: { register, end, attempts: readAttempts(database), store },
+      opened: { register, directory, fence, end, attempts: readAttempts(database), store },
       bounds: { floor, snapshotIndex, end },
     };
   });

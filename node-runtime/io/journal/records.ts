@@ -1,6 +1,6 @@
 /**
  * Shapes the journal takes and gives, and the small kept things beside entries:
- * named records (store id, register, floor) and the worker's memory of attempts.
+ * named records and the worker's memory of attempts.
  *
  * Every row carries a crc over all that it says, so a turned bit in any column
  * is noticed when the row is read. What the texts mean is the callers' matter.
@@ -14,6 +14,15 @@ import { JournalDamaged } from './errors.ts';
 /** Where the journal ends: index 0 with a chain of 64 zeros at the beginning. */
 export type JournalEnd = { index: number; term: Term | null; chain: string };
 export type Snapshot = { index: number; term: Term; chain: string; text: string };
+/**
+ * Kept by name: the register and the watch's mark (PROTOCOL section 2), the
+ * worker's fence (P35), who belongs to the cluster, and how far the journal was
+ * known to be committed (both as of a moment ago).
+ */
+export type RecordName = 'register' | 'mark' | 'fence' | 'directory' | 'committed';
+/** Written by the store itself. */
+export const innerRecords = ['floor', 'store'];
+export const outerRecords: RecordName[] = ['register', 'mark', 'fence', 'directory', 'committed'];
 /** A worker's durable memory of an attempt (P35). `attempt` is run.task.number, `text` JSON. */
 export type AttemptRecord = { attempt: string; term: string; state: 'saved' | 'running' | 'ended'; text: string };
 export type Quarantined = { id: number; entry: StoredEntry; cutAt: number; reason: string };
@@ -51,7 +60,11 @@ export type RunFilter = {
 
 /** What a controller's state is built from. */
 export type Loaded = {
-  register: string | null;
+  /** Records by name, null where never saved. */
+  records: Record<RecordName, string | null>;
+  store: string;
+  /** The last entry that was dropped behind a snapshot, or the beginning. */
+  floor: JournalEnd;
   snapshot: Snapshot | null;
   /** All entries after the snapshot. */
   entries: StoredEntry[];
@@ -60,6 +73,8 @@ export type Loaded = {
 /** What was found in the folder. */
 export type Opened = {
   register: string | null;
+  directory: string | null;
+  fence: string | null;
   end: JournalEnd;
   attempts: AttemptRecord[];
   /** Random id made with the folder (P33). */
@@ -74,6 +89,8 @@ export type Stats = {
   syncMs: { p50: number; p99: number };
   commits: number;
   freeBytes: number;
+  /** Entries that were cut and are kept aside. */
+  quarantined: number;
 };
 /** One thing found wrong by `verify`, in a sentence. */
 export type JournalProblem = { file: string; sentence: string };

@@ -17,7 +17,16 @@ import { asFault, asReadError, BrokenPromise, carry, DiskFull, isDiskFull } from
 import { History } from './history.ts';
 import type { Answers, HistoryWrite, JournalWrite, Read, Request } from './messages.ts';
 import { type OpenStore, verifyStore } from './opening.ts';
-import { Attempts, type Loaded, type Opened, readRecord, type Stats, saveRecord } from './records.ts';
+import {
+  type AttemptRecord,
+  Attempts,
+  type Loaded,
+  type Opened,
+  outerRecords,
+  readRecord,
+  type Stats,
+  saveRecord,
+} from './records.ts';
 
 const syncsRemembered = 200;
 /** Frames of 4 KiB waiting in a log: worth a checkpoint when idle; due even when busy. */
@@ -108,11 +117,24 @@ export class Store {
 
   private writeJournal(ask: JournalWrite): unknown {
     if (ask.kind === 'append') return this.entries.append(ask.entries);
-    if (ask.kind === 'saveRegister') return saveRecord(this.open.journal, 'register', ask.text);
+    if (ask.kind === 'saveRecord') return saveRecord(this.open.journal, ask.name, ask.text);
     if (ask.kind === 'saveSnapshot') return this.entries.saveSnapshot(ask.snapshot);
-    if (ask.kind === 'saveAttempts') return this.attempts.save(ask.records);
-    if (ask.kind === 'forgetAttempts') return this.attempts.forget(ask.attempts);
+    if (ask.kind === 'installSnapshot') return this.entries.installSnapshot(ask.snapshot, ask.keep, ask.reason, ask.at);
+    if (ask.kind === 'renewStore') return this.renewStore(ask.store, ask.register);
+    if (ask.kind === 'saveAttempts') return this.saveAttempts(ask.records, ask.fence, ask.gone);
     return this.entries.cutAfter(ask.index, ask.reason, ask.at);
+  }
+
+  /** P34: what this folder says about itself is of another memory from now on. */
+  private renewStore(store: string, register: string): void {
+    saveRecord(this.open.journal, 'store', store);
+    saveRecord(this.open.journal, 'register', register);
+  }
+
+  private saveAttempts(records: AttemptRecord[], fence: string | null, gone: string[]): void {
+    if (fence !== null) saveRecord(this.open.journal, 'fence', fence);
+    this.attempts.save(records);
+    this.attempts.forget(gone);
   }
 
   private writeHistory(ask: HistoryWrite): void {
@@ -131,8 +153,10 @@ export class Store {
   }
 
   private load(): Loaded {
-    const { snapshot, entries, end } = readKept(this.open.journal);
-    return { register: readRecord(this.open.journal, 'register'), snapshot, entries, end };
+    const { floor, snapshot, entries, end } = readKept(this.open.journal);
+    const records = Object.fromEntries(outerRecords.map((name) => [name, readRecord(this.open.journal, name)]));
+    const store = readRecord(this.open.journal, 'store')!;
+    return { records: records as Loaded['records'], store, floor, snapshot, entries, end };
   }
 
   private answerRead({ request, work }: Taken, answers: Answers): void {
@@ -163,6 +187,7 @@ export class Store {
       syncMs: { p50: at(0.5), p99: at(0.99) },
       commits: this.commits,
       freeBytes: bavail * bsize,
+      quarantined: this.entries.countQuarantined(),
     };
   }
 

@@ -4,6 +4,7 @@
  * Only looks; keeps nothing and changes nothing. Figures are for people and
  * for placing tasks; no rule of safety rests on them.
  */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, hostname, platform, release, totalmem } from 'node:os';
 
@@ -21,6 +22,19 @@ export async function bootId(): Promise<string> {
     return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   } catch {
     return '';
+  }
+}
+
+/** Does it run on mains power? Where no power supply is told of it is no laptop. Looked at once: cheap, and seldom asked. */
+export function onMains(): boolean {
+  const folder = '/sys/class/power_supply';
+  try {
+    const supplies = readdirSync(folder).filter((name) => existsSync(`${folder}/${name}/online`));
+    return (
+      supplies.length === 0 || supplies.some((name) => readFileSync(`${folder}/${name}/online`, 'utf8').trim() === '1')
+    );
+  } catch {
+    return true;
   }
 }
 

@@ -4,7 +4,8 @@
  *   claim-K          file: wrapper K ran or runs the job; ends with the job's exit code.
  *                    Folder: voided, wrapper K never will run it
  *   ended            how it ended, by the runner, where no wrapper could say
- *   stopped-because  cancelled or timeout, written before the first signal
+ *   stopped-because  cancelled, timeout or lease, written before the first signal;
+ *                    lease with the seconds for which no active was heard, if known
  *   output, times, cut   see output.ts
  *   script           the shell text, while needed
  *
@@ -94,13 +95,19 @@ export function voidClaim(folder: string, number: number): boolean {
   }
 }
 
-export function writeStopCause(folder: string, cause: StopCause): void {
-  writeFileSync(join(folder, 'stopped-because'), `${cause}\n`);
+/** Why it is stopped; `silentMs`: for how long no active controller was heard, where that is known. */
+export type Stop = { cause: StopCause; silentMs: number | null };
+
+export function writeStop(folder: string, { cause, silentMs }: Stop): void {
+  const seconds = silentMs === null ? '' : ` ${Math.floor(silentMs / 1000)}`;
+  writeFileSync(join(folder, 'stopped-because'), `${cause}${seconds}\n`);
 }
 
-export function readStopCause(folder: string): StopCause | null {
-  const text = readIfThere(join(folder, 'stopped-because'));
-  return text === 'cancelled\n' || text === 'timeout\n' ? (text.trim() as StopCause) : null;
+export function readStop(folder: string): Stop | null {
+  const text = readIfThere(join(folder, 'stopped-because')) ?? '';
+  const match = /^(cancelled|timeout|lease)(?: (\d+))?\n$/.exec(text);
+  if (!match) return null;
+  return { cause: match[1] as StopCause, silentMs: match[2] === undefined ? null : Number(match[2]) * 1000 };
 }
 
 export function writeEnded(folder: string, end: AttemptEnd): void {

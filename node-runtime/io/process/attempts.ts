@@ -10,7 +10,8 @@
  * claims in attempt-folder.ts); its end is reported when nobody of it is left;
  * nothing is concluded from silence. What cannot be known is reported as lost.
  * Limits in time are kept by the monotonic clock, also for attempts begun
- * under another runner.
+ * under another runner. An attempt with a lease is ended when that is over
+ * (lease.ts), whoever else is there.
  */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,16 +23,27 @@ import {
   makeFolder,
   readExit,
   readFolder,
-  readStopCause,
+  readStop,
+  type Stop,
   voidClaim,
   writeEnded,
-  writeStopCause,
+  writeStop,
 } from './attempt-folder.ts';
 import { type Outcome, tellEnd, whyNotStartable } from './ending.ts';
+import type { Keeper } from './keeper.ts';
 import type { Kin, Leader } from './kin.ts';
 import { passedOn, spawnWrapper, whyNotSpawned, workingFolder } from './launch.ts';
+import type { Lease } from './lease.ts';
 import { ageMs, bootId, isAlive, type SeenProcess, signalPid, signalSeen } from './machine-processes.ts';
-import type { AttemptOrder, AttemptReport, KnownAttempt, OrderFile, Recovered, StopCause } from './orders.ts';
+import {
+  type AttemptOrder,
+  type AttemptReport,
+  isPlainName,
+  type KnownAttempt,
+  type OrderFile,
+  type Recovered,
+  type StopCause,
+} from './orders.ts';
 import { freshGrowth, type Growth, knownGrowth, measureOutput } from './output-growth.ts';
 import { layOut } from './run-folder.ts';
 import { type Claim, claimRefused } from './wrapper.ts';
@@ -45,12 +57,14 @@ const clearingMsMax = 10_000;
 const claimWriteMsMax = 500;
 /** How long starting may keep the runner from hearing and killing. */
 const startingMsMax = 8;
+/** Of an attempt whose order is not known, until its claim tells. */
+const unknownTerms = { timeoutMs: null, stopGraceMs: 0, outputBytesMax: Number.MAX_SAFE_INTEGER, leased: false };
 
 type Live = {
   attempt: string;
   folder: string;
   order: AttemptOrder | null;
-  terms: { timeoutMs: number | null; stopGraceMs: number; outputBytesMax: number };
+  terms: { timeoutMs: number | null; stopGraceMs: number; outputBytesMax: number; leased: boolean };
   phase: 'waiting' | 'running' | 'clearing';
   /** Of a wrapper that this runner started. */
   child: ChildProcess | null;
@@ -60,7 +74,7 @@ type Live = {
   startedAt: number;
   /** By performance.now(). */
   endsBy: number;
-  stop: StopCause | null;
+  stop: Stop | null;
   killAt: number;
   /** Those outside the wrapper's group that were asked to end, as pid:start. */
   asked: Set<string>;
@@ -73,11 +87,17 @@ type Live = {
 /** What stands in an attempt's folder, once no wrapper can change it behind our back. */
 type Standing = { kind: 'free'; claim: number } | Exclude<FolderState, { kind: 'unclaimed' }>;
 
+/** What an `Attempts` is given to look after attempts with a lease. */
+export type Watch = { lease: Lease; keeper: Pick<Keeper, 'beThere'> };
+
 export class Attempts {
   #dataDir: string;
   #kin: Kin;
+  #watch: Watch;
   #report: (report: AttemptReport) => void;
   #boot = bootId();
+  /** The node is gone: nothing begins any more, and this is called when nobody with a lease is left. */
+  #leaving: (() => void) | null = null;
   #lives = new Map<string, Live>();
   /** Steps of starting, each short; taken a few at a time. */
   #queue: (() => void)[] = [];
@@ -86,9 +106,10 @@ export class Attempts {
   #timer: NodeJS.Timeout | null = null;
   #timerDue = Number.POSITIVE_INFINITY;
 
-  constructor(dataDir: string, kin: Kin, report: (report: AttemptReport) => void) {
+  constructor(dataDir: string, kin: Kin, watch: Watch, report: (report: AttemptReport) => void) {
     this.#dataDir = dataDir;
     this.#kin = kin;
+    this.#watch = watch;
     this.#report = report;
   }
 
@@ -108,6 +129,7 @@ export class Attempts {
   start(order: AttemptOrder): void {
     const live = this.#lives.get(order.attempt);
     if (live) {
+      live.order ??= order;
       if (live.phase !== 'waiting') this.#tellStarted(live);
       return;
     }
@@ -118,8 +140,13 @@ export class Attempts {
   stop(attempt: string, cause: StopCause): void {
     const live = this.#lives.get(attempt);
     if (!live || live.stop !== null || live.phase === 'clearing') return;
-    if (live.phase === 'waiting') live.stop = cause;
-    else this.#beginStop(live, cause);
+    const stop = this.#stopFor(cause);
+    if (live.phase === 'waiting') live.stop = stop;
+    else this.#beginStop(live, stop);
+  }
+
+  #stopFor(cause: StopCause): Stop {
+    return { cause, silentMs: cause === 'lease' ? this.#watch.lease.silentMs() : null };
   }
 
   /** Finds out what became of attempts begun under another runner, perhaps under another node. */
@@ -128,16 +155,58 @@ export class Attempts {
       known.map(async (one): Promise<Recovered> => {
         const before = this.#lives.get(one.attempt);
         if (before) {
+          before.order ??= one.order;
           if (before.phase !== 'waiting') this.#tellStarted(before);
           return { attempt: one.attempt, found: 'watched' };
         }
-        const terms = one.order ?? { timeoutMs: null, stopGraceMs: 0, outputBytesMax: Number.MAX_SAFE_INTEGER };
-        const live = this.#admit(one.attempt, one.order, terms);
+        const live = this.#admit(one.attempt, one.order, one.order ?? unknownTerms);
         const found = await this.#resume(live, one);
         if (found === 'neverStarted') this.#lives.delete(one.attempt);
         return { attempt: one.attempt, found };
       }),
     );
+  }
+
+  /**
+   * Finds living attempts with a lease that an earlier runner began: it may be
+   * over before a node asks for them, since a node asks only when an active
+   * controller was heard.
+   */
+  adoptLeased(): void {
+    if (process.platform !== 'linux') return;
+    // A job may have given others of its processes any name.
+    for (const attempt of this.#kin.living().filter(isPlainName)) {
+      const claimed = this.#claimedWithLease(attempt);
+      if (claimed) this.#takeUp(this.#admit(attempt, null, unknownTerms), claimed);
+    }
+  }
+
+  #claimedWithLease(attempt: string): Exclude<Standing, { kind: 'free' | 'ended' }> | null {
+    const folder = attemptFolder(this.#dataDir, attempt);
+    if (!existsSync(folder)) return null;
+    let state = readFolder(folder);
+    // It may have ended between our reading its exit and looking for it.
+    if (state.kind === 'claimed' && state.claim && !isAlive(state.claim)) state = readFolder(folder);
+    const isOurs = (claim: Claim | null) => claim?.leased === true && claim.bootId === this.#boot;
+    return (state.kind === 'claimed' || state.kind === 'exited') && isOurs(state.claim) ? state : null;
+  }
+
+  /**
+   * The node is gone. What has not begun is left as it is, for the next runner;
+   * attempts with a lease are watched until they have ended, `done` follows.
+   */
+  leave(done: () => void): void {
+    if (this.#leaving !== null) return;
+    this.#leaving = done;
+    this.#queue.length = 0;
+    for (const live of this.#lives.values()) if (live.phase === 'waiting') this.#lives.delete(live.attempt);
+    this.#leaveIfAlone();
+    this.#lookWithin(lookMs);
+  }
+
+  #leaveIfAlone(): void {
+    const isNeeded = this.#kin.hasLeftLeased || [...this.#lives.values()].some((live) => live.terms.leased);
+    if (!isNeeded) this.#leaving?.();
   }
 
   // ------------------------------------------------------------- starting
@@ -147,7 +216,12 @@ export class Attempts {
       attempt,
       folder: attemptFolder(this.#dataDir, attempt),
       order,
-      terms: { timeoutMs: terms.timeoutMs, stopGraceMs: terms.stopGraceMs, outputBytesMax: terms.outputBytesMax },
+      terms: {
+        timeoutMs: terms.timeoutMs,
+        stopGraceMs: terms.stopGraceMs,
+        outputBytesMax: terms.outputBytesMax,
+        leased: terms.leased ?? false, // an older version kept none
+      },
       phase: 'waiting',
       child: null,
       leader: null,
@@ -231,6 +305,14 @@ export class Attempts {
 
   #launch(live: Live, claim: number, top: string): void {
     const order = live.order!;
+    if (this.#leaving !== null) {
+      this.#lives.delete(live.attempt);
+      return;
+    }
+    if (live.terms.leased) {
+      this.#watch.keeper.beThere();
+      if (this.#watch.lease.isOver()) live.stop ??= this.#stopFor('lease');
+    }
     if (live.stop !== null) {
       this.#cannotStart(live, 'Stopped before it began.');
       return;
@@ -323,13 +405,13 @@ export class Attempts {
     live.startedAt = standing.claimedAt;
     this.#adoptTerms(live, standing.claim);
     this.#tellStarted(live);
-    const stop = readStopCause(live.folder) ?? live.stop;
+    const stop = readStop(live.folder) ?? live.stop;
     if (standing.kind === 'claimed' && live.leader !== null && this.#isLeaderAlive(live)) {
       live.stop = null;
       if (stop !== null) this.#beginStop(live, stop);
       return 'watched';
     }
-    live.stop = readStopCause(live.folder);
+    live.stop = readStop(live.folder);
     if (standing.kind === 'exited') {
       this.#clear(live, { kind: 'code', code: standing.code, at: standing.at });
       return 'ended';
@@ -361,13 +443,14 @@ export class Attempts {
     return leader !== null && leader.startTicks !== null && isAlive({ pid: leader.pid, startTicks: leader.startTicks });
   }
 
-  #beginStop(live: Live, cause: StopCause): void {
+  #beginStop(live: Live, stop: Stop): void {
     // The job ended by itself already: that is how it ended.
     if (readExit(live.folder) !== null) return;
     // For whoever has to tell the end should this runner die meanwhile.
-    asFarAsPossible(() => writeStopCause(live.folder, cause));
-    live.stop = cause;
-    live.killAt = performance.now() + live.terms.stopGraceMs;
+    asFarAsPossible(() => writeStop(live.folder, stop));
+    live.stop = stop;
+    const graceMs = stop.cause === 'lease' ? this.#watch.lease.graceMs() : live.terms.stopGraceMs;
+    live.killAt = performance.now() + graceMs;
     if (this.#isLeaderAlive(live)) {
       signalPid(-live.leader!.pid, 'SIGTERM');
       // A job that was halted hears nothing until it goes on.
@@ -391,8 +474,10 @@ export class Attempts {
   #clear(live: Live, outcome: Outcome): void {
     live.outcome = outcome;
     live.phase = 'clearing';
+    // Where this runner was late, the keeper has ended it.
+    if (live.terms.leased && this.#watch.lease.isOver()) live.stop ??= readStop(live.folder);
     if (live.stop === null) {
-      if (live.child && this.#kin.isAlone(live.attempt, live.leader!.pid)) {
+      if (live.child && this.#kin.isAlone(live.attempt, live.leader!.pid, live.terms.leased)) {
         this.#finish(live);
         return;
       }
@@ -422,6 +507,7 @@ export class Attempts {
     this.#kin.cgroups?.clear(live.attempt);
     this.#lives.delete(live.attempt);
     this.#report({ attempt: live.attempt, type: 'ended', end });
+    if (this.#leaving !== null) this.#lookWithin(0);
   }
 
   #whyNotStartable(live: Live, outcome: Outcome): string | null {
@@ -452,6 +538,8 @@ export class Attempts {
   /** One look at everything that lives; the next follows only while there is something to look at. */
   #look(): void {
     const now = performance.now();
+    const leased = [...this.#lives.values()].filter((live) => live.terms.leased);
+    if (leased.length > 0) this.#lookAtLease(leased, now);
     for (const live of this.#lives.values()) if (live.phase === 'running') this.#lookAtRunning(live, now);
     const pressed = [...this.#lives.values()].filter((live) => live.phase === 'clearing' || live.stop !== null);
     this.#press(pressed.filter((live) => live.phase !== 'waiting'));
@@ -459,6 +547,19 @@ export class Attempts {
     const isClosing = (live: Live) => this.#lives.has(live.attempt) && (now >= live.killAt || live.quietLooks > 0);
     if (pressed.some(isClosing)) this.#lookWithin(clearingLookMs);
     else if (this.#lives.size > 0 || this.#kin.hasLeft) this.#lookWithin(lookMs);
+    if (this.#leaving !== null) this.#leaveIfAlone();
+  }
+
+  /** By the clock that counts sleep, at each look: no timer of ours does. */
+  #lookAtLease(leased: Live[], now: number): void {
+    const { lease, keeper } = this.#watch;
+    keeper.beThere();
+    if (!lease.isOver()) return;
+    for (const live of leased) {
+      if (live.stop !== null) live.killAt = Math.min(live.killAt, now + lease.graceMs());
+      else if (live.phase === 'waiting') live.stop = this.#stopFor('lease');
+      else if (live.phase === 'running') this.#beginStop(live, this.#stopFor('lease'));
+    }
   }
 
   #lookAtRunning(live: Live, now: number): void {
@@ -468,7 +569,7 @@ export class Attempts {
       measureOutput(live.folder, live.growth, { outputBytesMax, startedAt, now: Date.now(), final: false }),
     );
     if (!live.child && !this.#isLeaderAlive(live)) this.#adoptedEnded(live);
-    else if (live.stop === null && now >= live.endsBy) this.#beginStop(live, 'timeout');
+    else if (live.stop === null && now >= live.endsBy) this.#beginStop(live, this.#stopFor('timeout'));
   }
 
   #adoptedEnded(live: Live): void {

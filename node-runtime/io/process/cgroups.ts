@@ -11,6 +11,8 @@ import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Cgroups = {
+  /** The folder that holds them, each as `a-ATTEMPT`. */
+  base: string;
   /** Makes the attempt's cgroup; its path, or null when that failed. */
   make(attempt: string): string | null;
   /** Pids in it, zombies included; null when the attempt has none. */
@@ -65,6 +67,7 @@ function cgroupsIn(base: string): Cgroups {
     }
   };
   return {
+    base,
     members,
     make(attempt) {
       try {

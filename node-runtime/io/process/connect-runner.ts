@@ -4,9 +4,12 @@
  * Orders go out in batches and are kept until they are confirmed: a start by
  * the report of its end, tidying by an answer. When a runner is lost another
  * is started, after 100 ms doubling to 5 s, and everything not confirmed is
- * said again; orders are idempotent, so nothing begins twice. Remembers
+ * said again; orders are idempotent, so nothing begins twice. The lease is said
+ * to each runner at its beginning and then at most every 200 ms. Remembers
  * nothing beyond this process: the node tells by `recover` what it knows.
  */
+import { limits } from '../../contract/limits.ts';
+import { uptimeMs } from './lease.ts';
 import { bootId } from './machine-processes.ts';
 import {
   type AttemptOrder,
@@ -35,6 +38,13 @@ export type Runner = {
   stop(attempt: string, cause: StopCause): void;
   /** To be called once, before any start, with all that had not ended when the node last saved. */
   recover(known: KnownAttempt[]): Promise<Recovered[]>;
+  /**
+   * An active controller was heard: attempts with a lease may live until
+   * `endsAtMs` on the machine's clock that counts sleep (`uptimeMs`). Never goes
+   * back. When it is over they are ended within `leaseGraceMs` and a moment,
+   * whoever of node and runner is still there.
+   */
+  renewLease(endsAtMs: number): void;
   /** Their outcome is committed: what is kept of them goes, but their output stays. */
   forget(attempts: string[]): void;
   /** Removes attempts with their output. */
@@ -43,7 +53,7 @@ export type Runner = {
   sweep(runs: string[]): void;
   /** Hears of starts and ends; the same one may be told twice. */
   onReport(hear: (report: AttemptReport) => void): void;
-  /** Ends the runner. Jobs live on in their wrappers. */
+  /** Ends the runner, or lets it go on alone while attempts with a lease live. Jobs live on in their wrappers. */
   close(): Promise<void>;
 };
 
@@ -66,6 +76,7 @@ export function connectRunner(openChannel: () => Channel, options: RunnerOptions
 
 type Flying = { known: KnownAttempt; stop: StopCause | null };
 type Tidying = Extract<ToRunner, { type: 'forget' | 'remove' | 'sweep' }>;
+type LeaseSaid = Extract<ToRunner, { type: 'lease' }>;
 type Asked = { known: KnownAttempt[]; answer: (list: Recovered[]) => void };
 
 class ConnectedRunner implements Runner {
@@ -86,6 +97,10 @@ class ConnectedRunner implements Runner {
   #nextId = 1;
   /** Runs whose files this runner was told. */
   #runsTold = new Set<string>();
+  #lease: LeaseSaid | null = null;
+  /** By performance.now(). */
+  #leaseSaidAt = Number.NEGATIVE_INFINITY;
+  #leaseTimer: NodeJS.Timeout | null = null;
   #closing: { promise: Promise<void>; resolve: () => void } | null = null;
 
   constructor(openChannel: () => Channel, options: RunnerOptions) {
@@ -122,6 +137,23 @@ class ConnectedRunner implements Runner {
     return promise;
   }
 
+  renewLease(endsAtMs: number): void {
+    if (!(endsAtMs > (this.#lease?.endsAtMs ?? Number.NEGATIVE_INFINITY))) return;
+    this.#lease = { type: 'lease', endsAtMs, heardAtMs: uptimeMs() };
+    if (this.#leaseTimer !== null) return;
+    const waitMs = this.#leaseSaidAt + limits.leaseSaidEveryMs - performance.now();
+    if (waitMs <= 0) this.#sayLease();
+    else this.#leaseTimer = setTimeout(() => this.#sayLease(), waitMs).unref();
+  }
+
+  #sayLease(): void {
+    if (this.#leaseTimer !== null) clearTimeout(this.#leaseTimer);
+    this.#leaseTimer = null;
+    if (this.#lease === null) return;
+    this.#leaseSaidAt = performance.now();
+    this.#post(this.#lease);
+  }
+
   forget(attempts: string[]): void {
     this.#tidy({ type: 'forget', id: this.#nextId++, attempts });
   }
@@ -142,6 +174,7 @@ class ConnectedRunner implements Runner {
   close(): Promise<void> {
     if (this.#closing) return this.#closing.promise;
     this.#closing = Promise.withResolvers<void>();
+    if (this.#leaseTimer !== null) this.#sayLease();
     if (this.#restart !== null) {
       // Between two runners: there is nothing to end.
       clearTimeout(this.#restart);
@@ -161,6 +194,7 @@ class ConnectedRunner implements Runner {
     this.#runsTold.clear();
     this.#outbox = [];
     this.#post({ type: 'open', settings: this.#settings });
+    this.#sayLease();
     this.#sayAgain();
     channel.onMessage((message) => {
       for (const one of message as FromRunner[]) this.#hear(one);
@@ -201,6 +235,8 @@ class ConnectedRunner implements Runner {
   }
 
   #postStart(order: AttemptOrder): void {
+    // What is waiting to be said may be what this attempt is started on.
+    if (order.leased && this.#leaseTimer !== null) this.#sayLease();
     if (order.files !== null && !this.#runsTold.has(order.run)) {
       this.#runsTold.add(order.run);
       this.#post({ type: 'layout', run: order.run, files: order.files });

@@ -9,7 +9,8 @@ import { accessSync, closeSync, constants, openSync, readSync, statSync } from '
 import { constants as osConstants } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { AttemptEnd } from '../../contract/facts.ts';
-import type { AttemptOrder, StopCause } from './orders.ts';
+import type { Stop } from './attempt-folder.ts';
+import type { AttemptOrder } from './orders.ts';
 
 export type Outcome =
   | { kind: 'code'; code: number; at: number }
@@ -28,7 +29,7 @@ export const signalOfCode = (code: number): string | null =>
 
 export function tellEnd(
   outcome: Outcome,
-  stop: StopCause | null,
+  stop: Stop | null,
   order: Pick<AttemptOrder, 'command'> | null,
   timeoutMs: number | null,
   notStartable: string | null,
@@ -49,7 +50,7 @@ export function tellEnd(
   return { state: 'failed', cause: 'exit', exitCode: code, ...(detail ? { detail } : {}) };
 }
 
-function tellStopped(outcome: Outcome, stop: StopCause, timeoutMs: number | null): Told {
+function tellStopped(outcome: Outcome, { cause, silentMs }: Stop, timeoutMs: number | null): Told {
   const how: Partial<Told> = {};
   if (outcome.kind === 'killed') how.signal = outcome.signal;
   if (outcome.kind === 'cannotStart') how.detail = 'Stopped before it began.';
@@ -58,7 +59,13 @@ function tellStopped(outcome: Outcome, stop: StopCause, timeoutMs: number | null
     const signal = signalOfCode(outcome.code);
     if (signal !== null) how.signal = signal;
   }
-  if (stop === 'cancelled') return { state: 'cancelled', cause: 'cancelled', ...how };
+  if (cause === 'cancelled') return { state: 'cancelled', cause: 'cancelled', ...how };
+  if (cause === 'lease') {
+    const what = outcome.kind === 'cannotStart' ? 'Not begun' : 'Ended';
+    const silence = silentMs === null ? '' : ` for ${Math.floor(silentMs / 1000)} s`;
+    const detail = `${what} because no active controller was heard${silence}; it may be started elsewhere.`;
+    return { state: 'failed', cause: 'lost', ...how, detail };
+  }
   const after = timeoutMs === null ? 'its time' : `${timeoutMs / 1000} s`;
   return { state: 'failed', cause: 'timeout', ...how, detail: `Stopped because it had not ended after ${after}.` };
 }

@@ -15,6 +15,9 @@ import type { Channel } from './orders.ts';
 const entryBeside = (): string =>
   fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './runner.ts' : './runner.js', import.meta.url));
 
+/** How long an exit may come after its line was closed. */
+const goneMs = 50;
+
 export function forkRunner(entry: string = entryBeside()): Channel {
   const child = fork(entry, [], {
     env: passedOn(process.env),
@@ -30,8 +33,12 @@ export function forkRunner(entry: string = entryBeside()): Channel {
   };
   child.on('exit', (code, signal) => tellGone(`The runner ended (${signal ?? `code ${code}`}).`));
   child.on('error', (problem) => tellGone(`The runner could not be started: ${problem.message}`));
-  // Alive but unreachable is of no use: its exit tells the rest.
-  child.on('disconnect', () => child.kill('SIGKILL'));
+  // Mostly its exit is told a moment later. If not, it stays for attempts with a lease, and must hold
+  // nobody; the next runner on the folder ends it.
+  child.on('disconnect', () => {
+    child.unref();
+    setTimeout(() => tellGone('The line to the runner was closed.'), goneMs);
+  });
   return {
     // What cannot be sent any more is sent again to the next runner.
     send: (message) => void (child.connected && child.send(message as object, () => {})),

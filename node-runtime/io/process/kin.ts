@@ -24,8 +24,8 @@ export type Leader = { attempt: string; pid: number | null; leaderAlive: boolean
 export class Kin {
   readonly mark: string;
   readonly cgroups: Cgroups | null;
-  /** Attempts that ended well and may have left processes in sessions of their own. */
-  #left = new Set<string>();
+  /** Attempts that ended well and may have left processes in sessions of their own; whether they had a lease. */
+  #left = new Map<string, boolean>();
   #leftLookAt = 0;
 
   constructor(mark: string, cgroups: Cgroups | null) {
@@ -37,16 +37,25 @@ export class Kin {
     return this.#left.size > 0;
   }
 
+  get hasLeftLeased(): boolean {
+    return [...this.#left.values()].includes(true);
+  }
+
   /**
    * True when nobody seems to be left of an attempt whose leader just ended.
    * Costs one call. Without a cgroup, processes in sessions of their own are
    * looked for a moment later, by `killLeft`.
    */
-  isAlone(attempt: string, leader: number): boolean {
+  isAlone(attempt: string, leader: number, leased: boolean): boolean {
     if (this.cgroups?.members(attempt)) return this.cgroups.clear(attempt);
     if (signalPid(-leader, 0)) return false;
-    this.#left.add(attempt);
+    this.#left.set(attempt, leased);
     return true;
+  }
+
+  /** Attempts of which marked processes live, ended or not. */
+  living(): string[] {
+    return [...findMarked(this.mark, new Map()).keys()];
   }
 
   /** True when a look that found nobody needs no second one: a process between two programs shows no mark. */
@@ -85,10 +94,11 @@ export class Kin {
     if (this.#left.size === 0 || now - this.#leftLookAt < leftLookMs) return;
     this.#leftLookAt = now;
     const looked = this.#left;
-    this.#left = new Set();
+    this.#left = new Map();
     for (const [attempt, seen] of findMarked(this.mark, new Map())) {
-      if (!looked.has(attempt)) continue;
-      this.#left.add(attempt);
+      const leased = looked.get(attempt);
+      if (leased === undefined) continue;
+      this.#left.set(attempt, leased);
       for (const one of seen) signalSeen(one, 'SIGKILL');
     }
   }

@@ -74,6 +74,7 @@ export function spawnWrapper(launch: LaunchTerms): ChildProcess {
     timeoutMs: order.timeoutMs,
     stopGraceMs: order.stopGraceMs,
     outputBytesMax: order.outputBytesMax,
+    leased: order.leased,
     cgroup: launch.cgroup,
   });
   const environment = jobEnvironment(order, launch.mark);

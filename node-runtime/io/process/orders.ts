@@ -36,9 +36,12 @@ export type AttemptOrder = {
   timeoutMs: number | null;
   stopGraceMs: number;
   outputBytesMax: number;
+  /** It may be started again elsewhere, so it is ended when the lease is over (P35). */
+  leased: boolean;
 };
 
-export type StopCause = 'cancelled' | 'timeout';
+/** lease: no active controller was heard for so long that it may be started elsewhere. */
+export type StopCause = 'cancelled' | 'timeout' | 'lease';
 
 export type AttemptReport = { attempt: string } & (
   | { type: 'started'; at: number }
@@ -75,10 +78,13 @@ export type ToRunner =
   /** `files` is left out here: it goes ahead, once a run, as `layout`. */
   | { type: 'start'; order: AttemptOrder }
   | { type: 'stop'; attempt: string; cause: StopCause }
+  /** Until when attempts with a lease may live, and when it was heard: on the machine's clock that counts sleep. */
+  | { type: 'lease'; endsAtMs: number; heardAtMs: number }
   | { type: 'recover'; id: number; known: KnownAttempt[] }
   | { type: 'forget'; id: number; attempts: string[] }
   | { type: 'remove'; id: number; attempts: string[] }
   | { type: 'sweep'; id: number; runs: string[] }
+  /** The node goes. The runner stays while attempts with a lease live, without a node. */
   | { type: 'close' };
 
 export type FromRunner =
@@ -103,9 +109,11 @@ export type Channel = {
 
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
+export const isPlainName = (name: string): boolean => plainName.test(name) && name.length <= limits.nameBytesMax - 40;
+
 /** Attempts and runs name folders: anything else in them is our own bug. */
 export function assertPlainName(name: string): void {
-  assert(plainName.test(name) && name.length <= limits.nameBytesMax - 40, `not a plain name: ${JSON.stringify(name)}`);
+  assert(isPlainName(name), `not a plain name: ${JSON.stringify(name)}`);
 }
 
 export function assertOrder(order: AttemptOrder): void {

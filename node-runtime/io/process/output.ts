@@ -104,7 +104,10 @@ type Known = { outputBytesMax: number; hasEnded: boolean };
 /** What the attempt's folder tells a reader: its limit stands in its claim, its end there or in `ended`. */
 async function knownOf(folder: string): Promise<Known> {
   const names = (await readdir(folder).catch(noneIfMissing)) ?? [];
-  const known: Known = { outputBytesMax: Number.POSITIVE_INFINITY, hasEnded: names.includes('ended') };
+  const known: Known = {
+    outputBytesMax: Number.POSITIVE_INFINITY,
+    hasEnded: names.includes('ended') || names.includes('copied'),
+  };
   for (const name of names.filter((one) => one.startsWith('claim-'))) {
     const claim = readClaim(await readFile(join(folder, name), 'utf8').catch(() => '')); // voided claims are folders
     if (claim) known.outputBytesMax = claim.outputBytesMax;

@@ -11,6 +11,8 @@ export type ParentChannel = {
   onMessage(hear: (message: unknown) => void): void;
   /** The node, or the way to it, is gone. */
   onGone(hear: () => void): void;
+  /** Lets the node go; what was sent before still arrives. */
+  close(): void;
 };
 
 type Port = {
@@ -18,11 +20,13 @@ type Port = {
   on(event: 'message', hear: (event: { data: unknown; ports?: Port[] }) => void): unknown;
   on(event: 'close', hear: () => void): unknown;
   start?(): void;
+  close?(): void;
 };
 
 export type ParentHost = {
   parentPort?: Port;
   send?: NodeJS.Process['send'];
+  disconnect?(): void;
   on(event: 'message', hear: (message: unknown) => void): unknown;
   on(event: 'disconnect', hear: () => void): unknown;
 };
@@ -39,6 +43,7 @@ function overFork(host: ParentHost, send: NonNullable<NodeJS.Process['send']>): 
     send: (message) => void send(message, undefined, undefined, () => {}),
     onMessage: (hear) => void host.on('message', hear),
     onGone: (hear) => void host.on('disconnect', hear),
+    close: () => host.disconnect?.(),
   };
 }
 
@@ -65,5 +70,6 @@ function overPort(parent: Port): ParentChannel {
     send: (message) => way.postMessage(message),
     onMessage: (hear) => void heard.push(hear),
     onGone: (hear) => void gone.push(hear),
+    close: () => way.close?.(),
   };
 }

@@ -21,6 +21,7 @@ export type Claim = {
   timeoutMs: number | null;
   stopGraceMs: number;
   outputBytesMax: number;
+  leased: boolean;
   /** Null until the job has ended. */
   exitCode: number | null;
 };
@@ -37,7 +38,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  * since one of the same name in the job's environment would be overwritten.
  */
 export function wrapperText(terms: WrapperTerms): string {
-  const facts = `${terms.bootId} ${terms.timeoutMs ?? '-'} ${terms.stopGraceMs} ${terms.outputBytesMax}`;
+  const facts = `${terms.bootId} ${terms.timeoutMs ?? '-'} ${terms.stopGraceMs} ${terms.outputBytesMax}${terms.leased ? ' leased' : ''}`;
   const enter = terms.cgroup === null ? '' : `{ echo $$ >|${quoted(`${terms.cgroup}/cgroup.procs`)}; } 2>/dev/null\n`;
   return `${enter}set -C
 read -r _binnacle_stat </proc/$$/stat || exit ${claimRefused}
@@ -59,7 +60,7 @@ export const wrapperVariable = '_binnacle_stat';
 export function readClaim(text: string): Claim | null {
   const [stat = '', facts = '', ...rest] = text.split('\n');
   if (rest.length === 0) return null;
-  const [bootId = '', timeout = '', stopGraceMs = '', outputBytesMax = ''] = facts.split(' ');
+  const [bootId = '', timeout = '', stopGraceMs = '', outputBytesMax = '', lease] = facts.split(' ');
   const exit = /^exit (\d{1,3})$/m.exec(rest.slice(0, -1).join('\n'));
   return {
     pid: Number.parseInt(stat, 10),
@@ -68,6 +69,7 @@ export function readClaim(text: string): Claim | null {
     timeoutMs: timeout === '-' ? null : Number(timeout),
     stopGraceMs: Number(stopGraceMs),
     outputBytesMax: Number(outputBytesMax),
+    leased: lease === 'leased',
     exitCode: exit ? Number(exit[1]) : null,
   };
 }

@@ -6,18 +6,18 @@
  * the old identity is there or the new one, never parts of both. Keys are not
  * encrypted: a daemon has nobody to ask for a password at start.
  */
-import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Certified, type Identity, identityOf } from './identity.ts';
+import { type Identity, type IdentityParts, identityFrom } from './identity.ts';
 
 const FILE = 'identity.json';
 const OWNER_ONLY = 0o600;
 
 /** Throws with its cause when the disk refuses; the identity kept before is then untouched. */
 export async function saveIdentity(dir: string, identity: Identity): Promise<void> {
-  const { clusterName, nodeName, authority, node } = identity;
-  const text = `${JSON.stringify({ version: 1, clusterName, nodeName, authority, node }, null, 2)}\n`;
+  const { fingerprint: _, authorityFingerprint: __, ...parts } = identity;
+  const text = `${JSON.stringify({ version: 1, ...parts }, null, 2)}\n`;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const beside = join(dir, `.${FILE}.${randomUUID()}`);
   try {
@@ -48,22 +48,9 @@ export async function loadIdentity(dir: string): Promise<Identity | null> {
   }
 }
 
-function checked(saved: Record<string, unknown>): Identity {
-  if (saved['version'] !== 1) throw new Error(`version ${saved['version']} is not known`);
-  const { clusterName, nodeName, authority, node } = saved as unknown as Identity;
-  if (typeof clusterName !== 'string' || typeof nodeName !== 'string') throw new Error('a name is missing');
-  const authorityCert = fitting('authority', authority);
-  const nodeCert = fitting('node', node);
-  if (!nodeCert.verify(authorityCert.publicKey)) throw new Error('the certificate is not by this authority');
-  return identityOf({ clusterName, nodeName }, pick(authority), pick(node));
-}
-
-const pick = ({ cert, key }: Certified): Certified => ({ cert, key });
-
-function fitting(name: string, certified: Certified): X509Certificate {
-  const cert = new X509Certificate(certified.cert);
-  if (!cert.checkPrivateKey(createPrivateKey(certified.key))) throw new Error(`the key of the ${name} does not fit`);
-  return cert;
+function checked(saved: IdentityParts & { version: unknown }): Identity {
+  if (saved.version !== 1) throw new Error(`Version ${saved.version} is not known.`);
+  return identityFrom(saved);
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {

@@ -1,100 +1,139 @@
 /**
- * Certificates of a cluster and of a node in it.
+ * Who a node is: its cluster's authority, its own certificate and key.
  *
- * A cluster is its own authority: no internet, no one else's trust. A node's
- * certificate names every host and address it answers to and is renewed before
- * it ends or when the node gets new addresses; its key stays, the authority
- * stays, so who trusts the authority notices nothing. Keeping them on disk is
- * `identity-store.ts`.
+ * A cluster is its own authority: no internet, no one else's trust. Only
+ * controllers keep the authority's key; a worker or a watch has a certificate
+ * that a controller signed for it, on a request that proves that it holds the
+ * key. A certificate is renewed before it ends or when the node gets new
+ * addresses; keys and authority stay, so who trusts the authority notices
+ * nothing. How certificates are made is `certificates.ts`, keeping them on
+ * disk `identity-store.ts`.
  *
- * Promise: a certificate made here passes the checks of Node, browsers and
- * openssl; keys never leave this node.
+ * Promise: the key of a node never leaves it.
  */
-import 'reflect-metadata'; // @peculiar/x509 needs it loaded first
-import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
-import { domainToASCII } from 'node:url';
-import * as x509 from '@peculiar/x509';
+import {
+  type Certified,
+  canonical,
+  hostsIn,
+  makeAuthority,
+  makeNodeCertificate,
+  makeRequest,
+  type Named,
+  nodeIdOf,
+  signAgain,
+  signRequest,
+  wellFormed,
+} from './certificates.ts';
 
-/** Certificate and PKCS#8 key, both PEM. */
-export type Certified = { cert: string; key: string };
+/** The certificate of the cluster's authority; its key only where a controller is. */
+export type Authority = { cert: string; key?: string };
 export type Identity = {
   clusterName: string;
+  clusterId: string;
   nodeName: string;
-  authority: Certified;
+  nodeId: string;
+  authority: Authority;
   node: Certified;
   /** Of the node's certificate: lower-case hex sha-256. Changes when it is renewed. */
   fingerprint: string;
   /** Of the authority's certificate: never changes. */
   authorityFingerprint: string;
 };
+export type IdentityParts = Omit<Identity, 'fingerprint' | 'authorityFingerprint'>;
 
-const DAY_MS = 86_400_000;
-const AUTHORITY_MS = 20 * 365 * DAY_MS;
-/** Some systems refuse longer ones. */
-const NODE_MS = 397 * DAY_MS;
-const RENEW_MS = 30 * DAY_MS;
-/** Machines without internet may disagree about the time. */
-const EARLIER_MS = DAY_MS;
-const NAME_CHARS_MAX = 64;
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const RENEW_MS = 30 * 86_400_000;
 
 /** A new authority and a node's certificate by it. `hosts` are names and addresses; {@link machineHosts} gives them. */
 export async function makeIdentity(asked: {
   clusterName: string;
+  clusterId: string;
   nodeName: string;
+  nodeId: string;
   hosts: string[];
 }): Promise<Identity> {
-  const keys = await makeKeys();
-  const authority = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      ...validity(AUTHORITY_MS),
-      name: [{ CN: [cut(`${asked.clusterName} authority`)] }, { O: ['Binnacle'] }],
-      serialNumber: serial(),
-      keys,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  const by = { cert: authority.toString('pem'), key: await pemOf(keys.privateKey) };
-  const nodeKeys = await makeKeys();
-  const cert = await signNode(by, nodeKeys.publicKey, asked);
-  return identityOf(asked, by, { cert, key: await pemOf(nodeKeys.privateKey) });
+  const authority = await makeAuthority(asked.clusterName);
+  return identityFrom({ ...asked, authority, node: await makeNodeCertificate(authority, asked) });
 }
 
-/** What is kept, put together; the fingerprints are computed anew. */
-export const identityOf = (
-  names: { clusterName: string; nodeName: string },
-  authority: Certified,
-  node: Certified,
-): Identity => ({
-  ...{ clusterName: names.clusterName, nodeName: names.nodeName, authority, node },
-  fingerprint: fingerprintOf(node.cert),
-  authorityFingerprint: fingerprintOf(authority.cert),
-});
+/**
+ * Puts together what belongs together, also for a node that has joined.
+ * Throws a sentence when it doesn't fit: a key of another certificate, a
+ * certificate of another authority or node.
+ */
+export function identityFrom(parts: IdentityParts): Identity {
+  const { clusterName, clusterId, nodeName, nodeId, authority, node } = parts;
+  for (const text of [clusterName, clusterId, nodeName, nodeId]) {
+    if (typeof text !== 'string' || text === '') throw new Error('A name or an id of the identity is missing.');
+  }
+  const authorityCert = new X509Certificate(authority.cert);
+  const nodeCert = new X509Certificate(node.cert);
+  if (!authorityCert.ca) throw new Error('The certificate of the authority is that of a node.');
+  if (authority.key !== undefined) fits('authority', authorityCert, authority.key);
+  fits('node', nodeCert, node.key);
+  if (!nodeCert.verify(authorityCert.publicKey)) throw new Error('The certificate is not by this authority.');
+  if (nodeIdOf(nodeCert) !== nodeId) throw new Error('The certificate is that of another node.');
+  const { cert, key } = authority;
+  return {
+    ...{ clusterName, clusterId, nodeName, nodeId },
+    authority: key === undefined ? { cert } : { cert, key },
+    node: { cert: node.cert, key: node.key },
+    fingerprint: fingerprintOf(node.cert),
+    authorityFingerprint: fingerprintOf(authority.cert),
+  };
+}
+
+function fits(name: string, cert: X509Certificate, key: string): void {
+  if (!cert.checkPrivateKey(createPrivateKey(key))) throw new Error(`The key of the ${name} does not fit.`);
+}
+
+// ---------------------------------------------------------------- joining
 
 /**
- * A new certificate for the same node key when the present one ends within 30
- * days or lacks one of `hosts`; null when it is still right. `now` in ms.
+ * A new key and a PKCS#10 request for it, both PEM. The request is signed by
+ * the key, which proves that who asks holds it. With the `key` of a node that
+ * has one already, the request is for its renewal.
+ */
+export const makeJoinRequest = (key?: string): Promise<{ key: string; request: string }> => makeRequest(key);
+
+/**
+ * The certificate for who asked to join. What it says is decided here, by the
+ * controller; what the request says about itself is not looked at. Throws a
+ * plain sentence when the request is none or its signature is wrong.
+ */
+export async function signJoinRequest(authority: Authority, requestPem: string, of: Named): Promise<string> {
+  if (authority.key === undefined) throw new Error('This node does not keep the key of the authority.');
+  return signRequest({ cert: authority.cert, key: authority.key }, requestPem, of);
+}
+
+// ---------------------------------------------------------------- renewal
+
+/** Does the node's certificate end within 30 days, or lack one of `hosts`? `now` in ms. */
+export function needsRenewal(identity: Identity, hosts: string[], now: number): boolean {
+  const present = hostsIn(identity.node.cert);
+  const missing = wellFormed(hosts).some((host) => !present.includes(canonical(host)));
+  return missing || certificateEnd(identity) - now <= RENEW_MS;
+}
+
+/**
+ * A new certificate for the same node key when {@link needsRenewal} says so;
+ * null when it is still right, or when a controller has to be asked because
+ * the authority's key is not kept here.
  */
 export async function renewIfNeeded(identity: Identity, hosts: string[], now: number): Promise<Identity | null> {
-  const present = namesIn(identity.node.cert);
-  const missing = wellFormed(hosts).some((host) => !present.includes(canonical(host)));
-  if (!missing && certificateEnd(identity) - now > RENEW_MS) return null;
-  const publicKey = new x509.X509Certificate(identity.node.cert).publicKey;
-  const cert = await signNode(identity.authority, publicKey, { nodeName: identity.nodeName, hosts }, now);
-  return identityOf(identity, identity.authority, { cert, key: identity.node.key });
+  const { authority, node, nodeName, nodeId } = identity;
+  if (authority.key === undefined || !needsRenewal(identity, hosts, now)) return null;
+  const by = { cert: authority.cert, key: authority.key };
+  const cert = await signAgain(by, node.cert, { nodeName, nodeId, hosts }, now);
+  return identityFrom({ ...identity, node: { cert, key: node.key } });
 }
 
 /** When the node's certificate ends, in ms since 1970. */
 export const certificateEnd = (identity: Identity): number =>
   Date.parse(new X509Certificate(identity.node.cert).validTo);
+
+// ------------------------------------------------------------------ names
 
 /** Names and addresses by which this machine may be called now: what a certificate should hold. */
 export function machineHosts(): string[] {
@@ -114,7 +153,7 @@ export function machineHosts(): string[] {
 export function hostsOf(identity: Identity, listen: string): string[] {
   const everywhere = ['0.0.0.0', '::', ''];
   const own = everywhere.includes(listen) ? [] : [canonical(listen)];
-  return [...new Set([...namesIn(identity.node.cert), ...machineHosts(), ...own])];
+  return [...new Set([...hostsIn(identity.node.cert), ...machineHosts(), ...own])];
 }
 
 /** For a TLS server: its certificate followed by the authority's, and the key. */
@@ -126,79 +165,3 @@ export const serverCertificate = (identity: Identity): Certified => ({
 /** Lower-case hex sha-256 of the DER of a PEM certificate. */
 export const fingerprintOf = (cert: string): string =>
   createHash('sha256').update(new X509Certificate(cert).raw).digest('hex');
-
-async function signNode(
-  by: Certified,
-  publicKey: x509.PublicKeyType,
-  of: { nodeName: string; hosts: string[] },
-  now = Date.now(),
-): Promise<string> {
-  const authority = new x509.X509Certificate(by.cert);
-  const signingKey = await privateKeyOf(by.key);
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...validity(NODE_MS, now),
-      subject: [{ CN: [cut(of.nodeName)] }, { O: ['Binnacle'] }],
-      issuer: authority.subjectName,
-      serialNumber: serial(),
-      publicKey,
-      signingKey,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-        new x509.SubjectAlternativeNameExtension(
-          wellFormed(of.hosts).map((host) => ({ type: isIP(host) ? ('ip' as const) : ('dns' as const), value: host })),
-        ),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-        await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  return certificate.toString('pem');
-}
-
-const makeKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
-  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
-}
-
-const privateKeyOf = (pem: string): Promise<webcrypto.CryptoKey> =>
-  webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), algorithm, false, ['sign']);
-
-const validity = (ms: number, now = Date.now()) => ({
-  notBefore: new Date(now - EARLIER_MS),
-  notAfter: new Date(now + ms),
-});
-
-/** 16 bytes, positive and without a leading zero byte, as DER wants it. */
-function serial(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = (bytes[0]! & 0x7f) | 0x40;
-  return bytes.toString('hex');
-}
-
-const cut = (name: string): string => [...name].slice(0, NAME_CHARS_MAX).join('');
-
-/** Host names as certificates and Host headers write them; what can be neither name nor address is left out. */
-function wellFormed(hosts: string[]): string[] {
-  const written = hosts.map((host) => (isIP(host) ? canonical(host) : domainToASCII(host)));
-  return [...new Set(written.filter((host) => isIP(host) || /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/.test(host)))];
-}
-
-/** One way of writing an address: `::1`, not `0:0:0:0:0:0:0:1`. */
-const canonical = (host: string): string =>
-  isIP(host) === 6 ? new URL(`http://[${host.split('%')[0]}]`).hostname.slice(1, -1) : host.toLowerCase();
-
-/** The host names and addresses that a certificate holds. */
-function namesIn(cert: string): string[] {
-  const alternative = new X509Certificate(cert).subjectAltName ?? '';
-  return alternative
-    .split(', ')
-    .map((one) => canonical(one.replace(/^(DNS|IP Address):/, '')))
-    .filter((one) => one !== '');
-}

@@ -7,7 +7,7 @@ import type { Role } from '../../../node-runtime/contract/model.ts';
 export const roles: { value: Role; label: string; hint: string }[] = [
   { value: 'viewer', label: 'Viewer', hint: 'Looks at everything.' },
   { value: 'operator', label: 'Operator', hint: 'Also changes files, launches and cancels.' },
-  { value: 'admin', label: 'Admin', hint: 'Also manages people and tokens.' },
+  { value: 'admin', label: 'Admin', hint: 'Also manages people, tokens and nodes.' },
 ];
 
 /** Who did it, as the node writes it (`user:ops`, `token:ab12`, `desktop`, `node`) → as people say it. */
@@ -16,3 +16,6 @@ export function sayWho(by: string): string {
   if (by.startsWith('token:')) return `token ${by.slice(6)}`;
   return by === 'desktop' ? 'this computer' : by === 'node' ? 'the cluster' : by;
 }
+
+/** Who stopped the cluster: "this computer" could be another one than the reader's. */
+export const sayStopper = (by: string): string => (by === 'desktop' ? 'somebody at a node' : sayWho(by));

@@ -18,6 +18,7 @@ const tones: Record<string, Tone> = {
   cancelled: 'plain',
   skipped: 'plain',
   unknown: 'warn',
+  lost: 'warn',
 };
 export const toneOf = (state: string): Tone => tones[state] ?? 'plain';
 
@@ -41,6 +42,7 @@ export const sayTook = (of: { startedAt?: string | undefined; endedAt?: string |
 export function sayEnd(attempt: Attempt): string {
   if (attempt.state === 'placed') return `waits to start on ${attempt.node}`;
   if (attempt.state === 'running') return `running on ${attempt.node}`;
+  if (attempt.state === 'lost') return `${attempt.node} does not answer; what became of it is not known`;
   if (attempt.detail) return attempt.detail;
   if (attempt.cause === 'exit') return `exit ${attempt.exitCode ?? '?'}`;
   if (attempt.cause === 'signal') return `ended by ${attempt.signal ?? 'a signal'}`;
@@ -50,12 +52,16 @@ export function sayEnd(attempt: Attempt): string {
   return attempt.state;
 }
 
+/** Its worker is silent: it waits for the worker, or for a person. */
+export const isUndecided = (task: Task): boolean => task.attempts.at(-1)?.state === 'lost';
+
 /** The second line of a task in the graph. */
 export function sayTask(task: Task, now: number): string {
   const last = task.attempts.at(-1);
   if (task.state === 'running' && last) {
     return task.attempts.length > 1 ? `attempt ${last.number} · ${last.node}` : `${sayTook(last, now)} · ${last.node}`;
   }
+  if (isUndecided(task)) return `${last?.node ?? 'the worker'} is silent`;
   if (task.nextAttemptAt && task.state !== 'succeeded')
     return `again in ${durationOf(Math.max(0, Date.parse(task.nextAttemptAt) - now))}`;
   if (last && (task.state === 'succeeded' || task.state === 'failed' || task.state === 'cancelled'))

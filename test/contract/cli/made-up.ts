@@ -1,5 +1,14 @@
 /** Runs, tasks and entries as a node would tell them, for tests to change a field or two. */
-import type { Attempt, Cluster, Entry, Node, Run, Task } from '../../../node-runtime/contract/model.ts';
+import type {
+  Attempt,
+  Cluster,
+  Entry,
+  Evidence,
+  Node,
+  QuarantinedEntry,
+  Run,
+  Task,
+} from '../../../node-runtime/contract/model.ts';
 
 const at = '2026-03-04T09:22:31.000Z';
 
@@ -66,15 +75,19 @@ export const madeCluster = (change: Partial<Cluster> = {}): Cluster => ({
   active: 'ctl-a',
   standby: null,
   watch: null,
+  spares: [],
   mode: 'solo',
+  parked: null,
+  charter: { reason: 'it was founded', at, writeSet: ['n-1'], voters: [['n-1']] },
   headline: 'Working, alone.',
   survives: { sentence: 'Cannot survive the loss of ctl-a.', lossOf: [] },
   waitsFor: [],
-  journal: { end: 7, committed: 7, snapshot: 0, lag: 0 },
-  counts: { nodes: 1, sandboxes: 1, runsRunning: 0, runsWaiting: 0, runsToday: 0, failedToday: 0 },
+  journal: { end: 7, committed: 7, snapshot: 0, lag: 0, quarantined: 0 },
+  counts: { nodes: 1, sandboxes: 1, runsRunning: 0, runsWaiting: 0, runsToday: 0, failedToday: 0, tasksUnknown: 0 },
   happened: [],
   readAt: at,
   fresh: true,
+  recovery: false,
   ...change,
 });
 
@@ -82,6 +95,8 @@ export const madeNode = (change: Partial<Node> = {}): Node => ({
   id: 'n-1',
   name: 'ctl-a',
   roles: ['active', 'worker'],
+  duties: ['controller', 'worker'],
+  drained: false,
   thisNode: true,
   reachable: true,
   since: at,
@@ -94,5 +109,53 @@ export const madeNode = (change: Partial<Node> = {}): Node => ({
   slots: 2,
   tasksRunning: 0,
   fingerprint: 'ab'.repeat(32),
+  ...change,
+});
+
+/** ctl-b is asked; ctl-a, which holds more, is silent, and so is the watch. */
+export const madeEvidence = (change: Partial<Evidence> = {}): Evidence => ({
+  possible: true,
+  why: 'ctl-a was active last and does not answer; ctl-b holds less than ctl-a may have acknowledged.',
+  evidence: 'newest 0.3.n-1; highest term 0.4.n-2; heard n-3#cc',
+  candidate: { id: 'n-2', name: 'ctl-b', journalEnd: 4650, term: '0.2.n-1' },
+  nodes: [
+    {
+      id: 'n-1',
+      name: 'ctl-a',
+      voter: 'n-1#aa',
+      votes: true,
+      inWriteSet: true,
+      heardAt: at,
+      alive: false,
+      sentence: 'Was active alone.',
+    },
+    {
+      id: 'n-3',
+      name: 'deck-17',
+      voter: 'n-3#cc',
+      votes: true,
+      inWriteSet: false,
+      heardAt: at,
+      alive: true,
+      sentence: '',
+    },
+  ],
+  suggested: ['n-1#aa'],
+  loss: 'Up to entry 4,711 was acknowledged; ctl-b has 4,650: 61 entries are lost.',
+  danger: 'If ctl-a is not off, both may start work until they hear of each other.',
+  opensEra: false,
+  ...change,
+});
+
+export const madeQuarantined = (change: Partial<QuarantinedEntry> = {}): QuarantinedEntry => ({
+  id: 1,
+  index: 4651,
+  term: '0.2.n-1',
+  cutAt: at,
+  reason: 'the journal went another way',
+  at,
+  by: 'user:ops',
+  kind: 'runLaunched',
+  fact: { kind: 'runLaunched', run: 'r-9' },
   ...change,
 });

@@ -49,7 +49,9 @@ let made: Promise<Identity> | undefined;
 export const identity = (): Promise<Identity> => {
   made ??= makeIdentity({
     clusterName: 'harbour',
+    clusterId: 'c-1',
     nodeName: 'ctl-a',
+    nodeId: 'n-a',
     hosts: ['localhost', '127.0.0.1', '::1', 'ctl-a.lab'],
   });
   return made;
@@ -62,7 +64,9 @@ export type OpenDoor = {
   logged: Logged[];
   close(): Promise<void>;
 };
-type Wanted = Partial<Pick<ServerOptions, 'handlers' | 'identify' | 'pages' | 'limits'>> & { hosts?: string[] };
+type Wanted = Partial<Pick<ServerOptions, 'handlers' | 'identify' | 'pages' | 'limits' | 'delegate' | 'inner'>> & {
+  hosts?: string[];
+};
 
 export async function publicDoor(wanted: Wanted = {}): Promise<OpenDoor> {
   const { key, cert } = serverCertificate(await identity());
@@ -92,6 +96,8 @@ async function open(door: ServerOptions['door'], wanted: Wanted, socketPath: str
     pages: wanted.pages ?? null,
     log: { info: keep, warn: keep, error: keep },
     limits: { closeGraceMs: 1_000, ...wanted.limits },
+    ...(wanted.delegate ? { delegate: wanted.delegate } : {}),
+    ...(wanted.inner ? { inner: wanted.inner } : {}),
   });
   const { port } = await server.listen(socketPath ? { path: socketPath } : { host: '127.0.0.1', port: 0 });
   return { server, port, socketPath, logged, close: () => server.close() };
@@ -180,6 +186,7 @@ export const pathOf = (name: RouteName): string =>
     .replace('{upload}', 'u1')
     .replace('{user}', 'ops')
     .replace('{token}', 't1')
+    .replace('{node}', 'n-b')
     .concat(queries[name] ?? '');
 
 const queries: { [N in RouteName]?: string } = {
@@ -204,6 +211,15 @@ export const bodies: { [N in RouteName]?: unknown } = {
   uploadCreate: { path: 'a', bytes: 1 },
   check: { path: 'a.sh', text: '' },
   launch: { sandbox: 'data', path: 'a.sh' },
+  decideTask: { decision: 'again' },
+  nodeChange: { drained: true },
+  invite: { duties: ['worker'] },
+  join: {
+    ...{ secret: 's', node: 'n-0123456789', store: '0'.repeat(32), name: 'deck-17', request: 'x', addresses: [] },
+    ...{ hosts: [], slots: 1, speaks: 1, program: '0.1.0' },
+  },
+  park: { why: 'new memory' },
+  recover: { evidence: 'e', lost: [], statement: 'it is off' },
 };
 
 /** A request to a route that is right in everything but, perhaps, who asks. */

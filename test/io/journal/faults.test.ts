@@ -65,12 +65,12 @@ describe('a full disk', () => {
         const kept = await appendUntilFull(journal);
         expect(kept).toBeGreaterThan(100);
         await expectRefusedTogether(journal);
-        await expect(journal.saveRegister('x'.repeat(4 * 1024 ** 2))).rejects.toBeInstanceOf(DiskFull);
+        await expect(journal.saveRecord('register', 'x'.repeat(4 * 1024 ** 2))).rejects.toBeInstanceOf(DiskFull);
         expect((await journal.load()).end.index).toBe(kept);
         rmSync(join(folder, 'ballast'));
         const { end } = await journal.load();
         await journal.append(entriesAfter(end, 50));
-        await journal.saveRegister('{"after":true}');
+        await journal.saveRecord('register', '{"after":true}');
         expect(await journal.verify()).toEqual([]);
         await journal.close();
         expect(expectKept(join(folder, 'data'), kept + 50)).toBe(kept + 50);
@@ -137,7 +137,7 @@ async function expectRefusedTogether(journal: Journal): Promise<void> {
   await new Promise(setImmediate);
   for (let turn = 0; turn < 5; turn++) {
     next(1);
-    asked.push(journal.saveRegister(`{"turn":${turn}}`).catch((error) => error));
+    asked.push(journal.saveRecord('register', `{"turn":${turn}}`).catch((error) => error));
     await new Promise(setImmediate);
   }
   for (const outcome of await Promise.all(asked)) expect(outcome).toBeInstanceOf(DiskFull);

@@ -211,7 +211,7 @@ describe('a damaged row', () => {
     const mine = await openJournal({ directory, onFault: vi.fn() });
     await expect(mine.filedRun(runAt(1).id)).rejects.toMatchObject({ code: 'journal_damaged' });
     expect(await mine.filedRun(runAt(2).id)).toBe(runAt(2).text);
-    await mine.saveRegister('{}');
+    await mine.saveRecord('register', '{}');
     await mine.close();
   });
 });

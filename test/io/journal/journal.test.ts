@@ -33,7 +33,14 @@ describe('an empty folder', () => {
     expect(journal.opened).toMatchObject({ register: null, attempts: [], notes: [] });
     expect(journal.opened.end).toEqual({ index: 0, term: null, chain: chainStart });
     expect(journal.opened.store).toMatch(/^[0-9a-f]{32}$/);
-    expect(await journal.load()).toEqual({ register: null, snapshot: null, entries: [], end: journal.opened.end });
+    expect(await journal.load()).toEqual({
+      records: { register: null, mark: null, fence: null, directory: null, committed: null },
+      store: journal.opened.store,
+      floor: journal.opened.end,
+      snapshot: null,
+      entries: [],
+      end: journal.opened.end,
+    });
   });
 
   test('is made private to its owner', async () => {
@@ -50,8 +57,8 @@ describe('what was answered', () => {
   test('is there after a restart, under the same store id', async () => {
     const folder = freshFolder();
     const journal = await journalIn(folder);
-    await Promise.all([journal.append(entriesUpTo(40)), journal.saveRegister('{"promised":1}')]);
-    await journal.saveRegister('{"promised":2}');
+    await Promise.all([journal.append(entriesUpTo(40)), journal.saveRecord('register', '{"promised":1}')]);
+    await journal.saveRecord('register', '{"promised":2}');
     await journal.close();
     const again = await journalIn(folder);
     expect(again.opened.store).toBe(journal.opened.store);
@@ -99,7 +106,7 @@ describe('many writers at once', () => {
     const journal = await journalIn(freshFolder());
     await Promise.all([
       journal.append(entriesUpTo(2)),
-      journal.saveRegister('{}'),
+      journal.saveRecord('register', '{}'),
       journal.saveAttempts([{ attempt: 'r.t.1', term: '0.1.n', state: 'saved', text: '{}' }]),
       journal.append(entriesUpTo(4).slice(2)),
     ]);
@@ -196,7 +203,7 @@ describe('the memory of attempts', () => {
     });
     await journal.saveAttempts([record('r1.t.1', 'saved'), record('r2.t.1', 'saved'), record('r3.t.1', 'saved')]);
     await journal.saveAttempts([record('r1.t.1', 'ended')]);
-    await journal.forgetAttempts(['r2.t.1', 'never-there']);
+    await journal.saveAttempts([], null, ['r2.t.1', 'never-there']);
     await journal.close();
     expect((await journalIn(folder)).opened.attempts).toEqual([record('r1.t.1', 'ended'), record('r3.t.1', 'saved')]);
   });
@@ -254,7 +261,7 @@ describe('the worker thread', () => {
     const dying = (journal as unknown as { worker: Worker }).worker.terminate();
     await expect(journal.append(entriesUpTo(2).slice(1))).rejects.toMatchObject({ code: 'journal_fault' });
     await dying;
-    await expect(journal.saveRegister('{}')).rejects.toMatchObject({ code: 'journal_fault' });
+    await expect(journal.saveRecord('register', '{}')).rejects.toMatchObject({ code: 'journal_fault' });
     expect(onFault).toHaveBeenCalledTimes(1);
   });
 
@@ -267,5 +274,53 @@ describe('the worker thread', () => {
       timeout: 10_000,
       interval: 20,
     });
+  });
+});
+
+describe('what a cluster needs of the journal', () => {
+  test('P17: a snapshot from elsewhere takes the place of all entries, and what was not kept goes to quarantine', async () => {
+    const folder = freshFolder();
+    const journal = await journalIn(folder);
+    const entries = entriesUpTo(30);
+    await journal.append(entries);
+    const there = { index: 50, term: { era: 0, number: 3, node: 'n-2' }, chain: 'ab'.repeat(32), text: '{"state":1}' };
+    await journal.installSnapshot(there, 20, 'a snapshot took its place');
+    const kept = await journal.load();
+    expect(kept).toMatchObject({ snapshot: there, entries: [], end: { index: 50, chain: there.chain } });
+    expect(kept.floor).toMatchObject({ index: 50 });
+    expect((await journal.quarantined()).map((one) => one.entry.index)).toEqual([
+      21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+    ]);
+    expect((await journal.stats()).quarantined).toBe(10);
+    await journal.close();
+    const again = await journalIn(folder);
+    expect(again.opened.end).toMatchObject({ index: 50 });
+    await again.close();
+  });
+
+  test('P34: a folder found to be an old image becomes another memory, with a register that has promised nothing', async () => {
+    const folder = freshFolder();
+    const journal = await journalIn(folder);
+    const before = journal.opened.store;
+    await journal.renewStore('f'.repeat(32), '{"new":1}');
+    await journal.close();
+    const again = await journalIn(folder);
+    expect(again.opened.store).toBe('f'.repeat(32));
+    expect(again.opened.store).not.toBe(before);
+    expect(again.opened.register).toBe('{"new":1}');
+    await again.close();
+  });
+
+  test('P35: attempts and fence are kept with one sync, and come back', async () => {
+    const folder = freshFolder();
+    const journal = await journalIn(folder);
+    const record = { attempt: 'r1.t.1', term: '0.1.n-1', state: 'saved' as const, text: '{}' };
+    const { commits } = await journal.stats();
+    await journal.saveAttempts([record], '{"term":1}', ['r0.t.1']);
+    expect((await journal.stats()).commits - commits).toBe(1);
+    await journal.close();
+    const again = await journalIn(folder);
+    expect(again.opened).toMatchObject({ fence: '{"term":1}', attempts: [record] });
+    await again.close();
   });
 });

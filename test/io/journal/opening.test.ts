@@ -47,7 +47,7 @@ const made = (async () => {
   const folder = freshFolder('fast');
   const journal = await openJournal({ directory: folder, onFault: vi.fn() });
   await journal.append(entriesUpTo(300));
-  await journal.saveRegister('{"promised":"0.3.n-1"}');
+  await journal.saveRecord('register', '{"promised":"0.3.n-1"}');
   await journal.saveAttempts([{ attempt: 'r.t.1', term: '0.3.n', state: 'running', text: '{"pid":12}' }]);
   await journal.saveSnapshot({ index: 100, term, chain: entriesUpTo(100).at(-1)!.chain, text: '{"runs":[]}' });
   await journal.close();

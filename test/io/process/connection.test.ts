@@ -65,7 +65,7 @@ test('what no runner has confirmed is said again to the next one, files once a r
     ...{ attempt: `r.t.${number}`, run: 'r', task: 't', number, term: '1.1.a', directory: null, workingDirectory: '' },
     files: [{ path: 'a', source: '/blob', executable: false }],
     command: { shell: 'true' },
-    ...{ environment: {}, timeoutMs: null, stopGraceMs: 1, outputBytesMax: 1 },
+    ...{ environment: {}, timeoutMs: null, stopGraceMs: 1, outputBytesMax: 1, leased: false },
   });
   for (const number of [1, 2, 3]) runner.start(order(number));
   runner.stop('r.t.2', 'cancelled');
@@ -97,13 +97,54 @@ test('what no runner has confirmed is said again to the next one, files once a r
   await closed;
 });
 
+test('a lease is said at once, then seldom, ahead of what starts on it, and first to the next runner', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const opened: ReturnType<typeof testChannel>[] = [];
+    const open = () => {
+      const made = testChannel();
+      opened.push(made);
+      return made.channel;
+    };
+    const runner = connectRunner(open, { dataDir: '/nowhere' });
+    const turn = () => new Promise(setImmediate);
+    const said = () => opened.at(-1)!.sent.map((one) => (one.type === 'lease' ? one.endsAtMs : one.type));
+    for (let ms = 1; ms <= 100; ms++) runner.renewLease(1_000_000 + ms);
+    runner.renewLease(Number.NEGATIVE_INFINITY);
+    await turn();
+    expect(said()).toEqual(['open', 1_000_001]);
+    await vi.advanceTimersByTimeAsync(199);
+    await turn();
+    expect(said()).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    await turn();
+    expect(said().at(-1)).toBe(1_000_100);
+    runner.renewLease(1_000_200);
+    runner.start({
+      ...{ attempt: 'r.t.1', run: 'r', task: 't', number: 1, term: '1.1.a', files: null, directory: '/' },
+      ...{ workingDirectory: '', command: { shell: 'true' }, environment: {}, timeoutMs: null },
+      ...{ stopGraceMs: 1, outputBytesMax: 1, leased: true },
+    });
+    await turn();
+    expect(said().slice(-2)).toEqual([1_000_200, 'start']);
+    opened[0]!.die();
+    await vi.advanceTimersByTimeAsync(100);
+    await turn();
+    expect(opened).toHaveLength(2);
+    expect(said()).toEqual(['open', 1_000_200, 'start']);
+    void runner.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('an order with an odd name is our own bug', async () => {
   const made = testChannel();
   const runner = connectRunner(() => made.channel, { dataDir: '/nowhere' });
   for (const run of ['../x', '.x', 'a/b', '', 'a b', 'x'.repeat(250)]) {
     const order = { attempt: `${run}.t.1`, run, task: 't', number: 1, term: '', files: [], directory: null };
     const rest = { workingDirectory: '', command: { shell: '' }, environment: {}, timeoutMs: null };
-    expect(() => runner.start({ ...order, ...rest, stopGraceMs: 1, outputBytesMax: 1 })).toThrow();
+    expect(() => runner.start({ ...order, ...rest, stopGraceMs: 1, outputBytesMax: 1, leased: false })).toThrow();
   }
   void runner.close();
   made.die();
@@ -113,11 +154,15 @@ test('as a utility process the runner talks over the port it is handed, else ove
   class Port extends EventEmitter {
     said: unknown[] = [];
     started = false;
+    closed = false;
     postMessage(message: unknown) {
       this.said.push(message);
     }
     start() {
       this.started = true;
+    }
+    close() {
+      this.closed = true;
     }
   }
   for (const isHanded of [true, false]) {
@@ -137,5 +182,7 @@ test('as a utility process the runner talks over the port it is handed, else ove
     expect(way.said).toEqual(['answer']);
     expect(gone).toBe(1);
     expect(direct.started).toBe(isHanded);
+    channel.close();
+    expect(way.closed).toBe(true);
   }
 });

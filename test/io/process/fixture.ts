@@ -6,7 +6,7 @@
  * test leaves behind is killed and removed at its end.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -45,6 +45,15 @@ export function isThere(pid: number): boolean {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
     return line.slice(line.lastIndexOf(')') + 2, line.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return false;
+  }
+}
+
+/** A test may have named a stranger as the runner. */
+function isOurs(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('io/process/runner.');
   } catch {
     return false;
   }
@@ -112,6 +121,7 @@ export class Bench {
       timeoutMs: null,
       stopGraceMs: 5_000,
       outputBytesMax: 1_000_000,
+      leased: false,
       ...more,
     };
   }
@@ -152,8 +162,26 @@ export class Bench {
     return this.read(`attempts/${attempt}/output`);
   }
 
+  /** The pid of the keeper, 0 for none. */
+  keeper(): number {
+    const file = join(this.dataDir, 'attempts/.keeper');
+    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    return isThere(pid) ? pid : 0;
+  }
+
+  /** Takes the keeper out of the game, so that it is seen what the runner does alone. */
+  async haltKeeper(other = 0): Promise<void> {
+    const keeper = await until('a keeper', () => (this.keeper() === other ? 0 : this.keeper()));
+    process.kill(keeper, 'SIGSTOP');
+  }
+
   async end(): Promise<void> {
     await this.runner?.close();
+    // A runner may stay for attempts with a lease, and the keeper for as long as it runs.
+    const file = join(this.dataDir, 'attempts/.runner');
+    const runner = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+    if (runner && isOurs(runner)) killIfThere(runner);
+    if (this.keeper()) killIfThere(this.keeper());
     for (const run of this.runs) for (const pid of processesOf(run)) killIfThere(pid);
     rmSync(this.dataDir, { recursive: true, force: true });
   }

@@ -7,23 +7,29 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeIdOf } from '../../../node-runtime/io/trust/certificates.ts';
 import {
   fingerprintOf,
   hostsOf,
   type Identity,
+  identityFrom,
   machineHosts,
   makeIdentity,
+  makeJoinRequest,
+  needsRenewal,
   renewIfNeeded,
   serverCertificate,
+  signJoinRequest,
 } from '../../../node-runtime/io/trust/identity.ts';
 import { loadIdentity, saveIdentity } from '../../../node-runtime/io/trust/identity-store.ts';
 
 const DAY_MS = 86_400_000;
 const hosts = ['localhost', '127.0.0.1', '::1', 'ctl-a.lab'];
+const ctlA = { clusterName: 'harbour', clusterId: 'c-1', nodeName: 'ctl-a', nodeId: 'n-a' };
 let identity: Identity;
 let folder: string;
 beforeAll(async () => {
-  identity = await makeIdentity({ clusterName: 'harbour', nodeName: 'ctl-a', hosts });
+  identity = await makeIdentity({ ...ctlA, hosts });
   folder = await mkdtemp(join(tmpdir(), 'bn-trust-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -54,6 +60,17 @@ describe('a new identity', () => {
     expect(isIP(host) ? node.checkIP(host) : node.checkHost(host)).toBe(host);
   });
 
+  test('carries the node id where only the authority could write it', async () => {
+    expect(nodeIdOf(new X509Certificate(identity.node.cert))).toBe('n-a');
+    expect(nodeIdOf(new X509Certificate(identity.authority.cert))).toBeNull();
+    const posing = await makeIdentity({
+      ...ctlA,
+      hosts: ['urn:binnacle:node:n-b', 'a, URI:urn:binnacle:node:n-b', 'URI'],
+    });
+    expect(nodeIdOf(new X509Certificate(posing.node.cert))).toBe('n-a');
+    await expect(makeIdentity({ ...ctlA, nodeId: 'n-a, URI:urn:binnacle:node:n-b', hosts })).rejects.toThrow(/node id/);
+  });
+
   test('names nobody else', () => {
     const node = new X509Certificate(identity.node.cert);
     expect([node.checkHost('evil.example'), node.checkIP('10.0.0.9')]).toEqual([undefined, undefined]);
@@ -75,6 +92,7 @@ describe('a new identity', () => {
 
   test('may have names of any letters; what no certificate can hold is left out', async () => {
     const odd = await makeIdentity({
+      ...ctlA,
       clusterName: `Küche, O=Evil, ${'x'.repeat(200)}`,
       nodeName: 'näm"e\\+CN=x',
       hosts: ['münchen.lab', 'bad host', '*.lab', '', 'fe80::1%eth0', '0:0:0:0:0:0:0:1', 'UPPER.lab'],
@@ -100,7 +118,7 @@ describe('a new identity', () => {
     expect(verify('-purpose', 'sslserver', '-verify_hostname', 'ctl-a.lab')).toContain(': OK');
     expect(verify('-purpose', 'sslclient', '-verify_ip', '127.0.0.1')).toContain(': OK');
     expect(() => verify('-verify_hostname', 'evil.example')).toThrow();
-    const other = await makeIdentity({ clusterName: 'harbour', nodeName: 'ctl-a', hosts });
+    const other = await makeIdentity({ ...ctlA, hosts });
     await writeFile(authority, other.authority.cert);
     expect(() => verify()).toThrow();
   });
@@ -116,7 +134,7 @@ describe('a new identity', () => {
       });
     expect(await reach(identity.authority.cert, 'ctl-a.lab')).toBe('trusted');
     expect(await reach(identity.authority.cert, 'evil.example')).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
-    const other = await makeIdentity({ clusterName: 'harbour', nodeName: 'ctl-a', hosts });
+    const other = await makeIdentity({ ...ctlA, hosts });
     expect(await reach(other.authority.cert, 'ctl-a.lab')).not.toBe('trusted');
     server.close();
   });
@@ -148,6 +166,80 @@ describe('renewal', () => {
     const renewed = (await renewIfNeeded(identity, [...hosts, '10.1.2.3'], Date.now()))!;
     expect(new X509Certificate(renewed.node.cert).checkIP('10.1.2.3')).toBe('10.1.2.3');
     expect(await renewIfNeeded(renewed, hosts, Date.now())).toBeNull();
+  });
+});
+
+describe('joining', () => {
+  const deck = { nodeName: 'deck-17', nodeId: 'n-17', hosts: ['deck-17.lab', '10.0.0.17'] };
+
+  test('a request gets a certificate that says what the controller decided, for the key that never left', async () => {
+    const { key, request } = await makeJoinRequest();
+    const cert = await signJoinRequest(identity.authority, request, deck);
+    const joined = identityFrom({
+      ...{ clusterName: 'harbour', clusterId: 'c-1', nodeName: 'deck-17', nodeId: 'n-17' },
+      ...{ authority: { cert: identity.authority.cert }, node: { cert, key } },
+    });
+    const read = new X509Certificate(cert);
+    expect(nodeIdOf(read)).toBe('n-17');
+    expect(read.subject).toContain('CN=deck-17');
+    expect([read.checkHost('deck-17.lab'), read.checkIP('10.0.0.17')]).toEqual(['deck-17.lab', '10.0.0.17']);
+    expect(read.checkIssued(new X509Certificate(identity.authority.cert))).toBe(true);
+    expect(joined.authorityFingerprint).toBe(identity.authorityFingerprint);
+    expect(request).not.toContain('PRIVATE');
+    const dir = await mkdtemp(join(folder, 'joined-'));
+    await saveIdentity(dir, joined);
+    expect(await loadIdentity(dir)).toEqual(joined);
+  });
+
+  test('a request whose signature was not made by its key is refused', async () => {
+    const { request } = await makeJoinRequest();
+    const der = Buffer.from(request.replace(/-----.*-----|\s/g, ''), 'base64');
+    der[der.length - 5]! ^= 1;
+    const bent = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+    await expect(signJoinRequest(identity.authority, bent, deck)).rejects.toThrow(
+      'The request to join is not signed by the key it shows.',
+    );
+  });
+
+  test.each([
+    ['', 'nothing'],
+    ['hello', 'no PEM'],
+    ['-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n', 'no request in it'],
+    [`-----BEGIN CERTIFICATE REQUEST-----\n${'A'.repeat(9_000)}\n-----END CERTIFICATE REQUEST-----\n`, 'too long'],
+  ])('%j is no request (%s)', async (request) => {
+    await expect(signJoinRequest(identity.authority, request, deck)).rejects.toThrow(/^The request to join/);
+  });
+
+  test('a node without the authority key signs nothing and asks for its renewal with the key it has', async () => {
+    const { key, request } = await makeJoinRequest();
+    const cert = await signJoinRequest(identity.authority, request, deck);
+    const joined = identityFrom({
+      ...identity,
+      ...deck,
+      authority: { cert: identity.authority.cert },
+      node: { cert, key },
+    });
+    await expect(signJoinRequest(joined.authority, request, deck)).rejects.toThrow(/does not keep the key/);
+    const now = Date.now();
+    expect(needsRenewal(joined, deck.hosts, now)).toBe(false);
+    expect(needsRenewal(joined, ['new.lab'], now)).toBe(true);
+    expect(needsRenewal(joined, deck.hosts, now + 368 * DAY_MS)).toBe(true);
+    expect(await renewIfNeeded(joined, ['new.lab'], now)).toBeNull();
+    const again = await makeJoinRequest(joined.node.key);
+    const renewed = await signJoinRequest(identity.authority, again.request, { ...deck, hosts: ['new.lab'] });
+    expect(again.key).toBe(key);
+    const whole = identityFrom({ ...joined, node: { cert: renewed, key } });
+    expect(new X509Certificate(whole.node.cert).checkHost('new.lab')).toBe('new.lab');
+  });
+
+  test('what does not belong together is not put together', async () => {
+    const { request } = await makeJoinRequest();
+    const { key } = await makeJoinRequest();
+    const cert = await signJoinRequest(identity.authority, request, deck);
+    const put = (more: object) => () => identityFrom({ ...identity, ...deck, ...more });
+    expect(put({ node: { cert, key } })).toThrow(/key of the node/);
+    expect(put({ node: identity.node })).toThrow(/another node/);
+    expect(put({ nodeId: 'n-a', authority: identity.node })).toThrow(/that of a node/);
   });
 });
 
@@ -212,6 +304,8 @@ describe('on disk', () => {
     ['empty', () => ''],
     ['of another version', (text: string) => text.replace('"version": 1', '"version": 2')],
     ['without a key', (text: string) => text.replace(/"key": "[^"]*"/, '"key": ""')],
+    ['of another node', (text: string) => text.replace('"nodeId": "n-a"', '"nodeId": "n-b"')],
+    ['without a cluster', (text: string) => text.replace(/"clusterId": "[^"]*",/, '')],
     [
       'with a flipped letter',
       (text: string) => text.replace(/MII(.{40})./, (all) => `${all.slice(0, -1)}${all.endsWith('A') ? 'B' : 'A'}`),
@@ -226,7 +320,7 @@ describe('on disk', () => {
 
   test('the key of one node with the certificate of another is refused', async () => {
     const dir = await fresh();
-    const other = await makeIdentity({ clusterName: 'harbour', nodeName: 'x', hosts });
+    const other = await makeIdentity({ ...ctlA, nodeName: 'x', hosts });
     await saveIdentity(dir, { ...identity, node: { cert: identity.node.cert, key: other.node.key } });
     await expect(loadIdentity(dir)).rejects.toThrow(/is damaged/);
     await saveIdentity(dir, { ...identity, node: other.node });

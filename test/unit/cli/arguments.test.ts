@@ -143,6 +143,9 @@ describe('completion', () => {
     const { out } = await said('completion', 'bash');
     expect(complete(out, ['binnacle', 'la'])).toEqual(['launch']);
     expect(complete(out, ['binnacle', 'sandbox', 're'])).toEqual(['restore']);
+    expect(complete(out, ['binnacle', 'sw'])).toEqual(['switch-over']);
+    expect(complete(out, ['binnacle', 'watch', 'a'])).toEqual(['appoint']);
+    expect(complete(out, ['binnacle', 'recover', '--st'])).toEqual(['--statement']);
     expect(complete(out, ['binnacle', '--json', 'sandbox', 'put', '--no'])).toEqual(['--no-replace']);
     expect(complete(out, ['binnacle', 'logs', 'r-42', '--att'])).toEqual(['--attempt']);
     expect(complete(out, ['binnacle', 'sandbox', 'put', 'somefile'])).toEqual(['']);

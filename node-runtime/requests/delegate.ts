@@ -1,0 +1,175 @@
+/**
+ * Mine or whose? Every node takes every request and answers it or passes it
+ * on to the node that can, so there is no special address to know.
+ *
+ * What needs the journal goes to the active; what lies on one node (a local
+ * sandbox) goes on from there. Through a fail-over a request waits and is
+ * sent again under the same idempotency key, so it acts once. Where nothing
+ * can be done the answer says what is missing and since when.
+ *
+ * Promise: what is not known to be without effect is only sent again under a
+ * key (P36); nothing is passed on more than a few times.
+ * Rules: P14, P36.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import type { RouteName } from '../contract/routes.ts';
+import { isConfirmed } from '../core/node-state.ts';
+import type { Delegate, Delegated, Delegation, PassedAnswer } from '../io/http/delegation.ts';
+import { headersToPass } from '../io/http/delegation.ts';
+import { type PeerAnswer, PeerUnreachable } from '../io/http/peer-requests.ts';
+import { nameOf, whyNobody } from './cluster-words.ts';
+import type { Parts } from './parts.ts';
+import { holderOf, isHeldHere } from './whose.ts';
+
+/** Answered by the node that is asked: they are about that node. */
+const HERE: ReadonlySet<RouteName> = new Set([
+  ...(['healthz', 'readyz', 'metrics', 'openapi', 'jobFileSchema', 'cluster', 'nodes'] as const),
+  ...(['activate', 'recovery', 'recover', 'quarantine'] as const),
+]);
+/** Bodies of any length stream through and can't be sent twice. */
+const STREAMED: ReadonlySet<RouteName> = new Set(['fileWrite']);
+const ENDLESS: ReadonlySet<RouteName> = new Set(['events', 'log']);
+const AGAIN_MS = 40;
+/** A reader is told sooner that this node is blind than a change is given up. */
+const READ_WAIT_MS = 2_500;
+const HEADERS_MS = 30_000;
+/** The other node did nothing, or it may be asked again under the same key. */
+const AGAIN_CODES = ['not_active', 'starting', 'stopping', 'no_active'];
+
+export function makeDelegate(parts: Parts): Delegate {
+  let waiting = 0;
+
+  async function delegate(asked: Delegated): Promise<Delegation> {
+    if (HERE.has(asked.name)) return { mine: true };
+    const { loop } = parts;
+    if (isConfirmed(loop.state)) {
+      const holder = holderOf(parts, asked.name, asked.target);
+      return holder ? toHolder(asked, holder) : mine();
+    }
+    if (asked.hops > 0 && (isHeldHere(parts, asked.name, asked.target) || isForHolder(asked))) return { mine: true };
+    return toActive(asked);
+  }
+
+  /** Answered here, and how fresh that is said also where it is refused: a "no" of a blind node is not certain. */
+  function mine(): Delegation {
+    return { mine: true, headers: { 'binnacle-read': isConfirmed(parts.loop.state) ? 'fresh' : 'local' } };
+  }
+
+  /** A node without a journal can't see whose a sandbox is; the active that passed it on could. */
+  const isForHolder = (asked: Delegated): boolean =>
+    !parts.loop.state.member.keepsJournal && asked.via === parts.loop.state.lead?.node;
+
+  async function toActive(asked: Delegated): Promise<Delegation> {
+    if (asked.hops >= limits.hopsMax)
+      return refuse('hops_exceeded', `${asked.hops} nodes passed it on, the last one to ${parts.name}.`);
+    if (waiting >= limits.activeWaitingMax)
+      return refuse('too_many', `${waiting} requests wait at ${parts.name} for an active.`);
+    waiting++;
+    try {
+      return await untilAnswered(asked);
+    } finally {
+      waiting--;
+    }
+  }
+
+  async function untilAnswered(asked: Delegated): Promise<Delegation> {
+    const isRead = asked.method === 'GET' || asked.method === 'HEAD';
+    const begun = performance.now();
+    const key = asked.change ? (asked.headers['idempotency-key'] ?? randomUUID()) : null;
+    const waitMs = isRead || asked.hops > 0 ? READ_WAIT_MS : limits.activeWaitMs;
+    let refused: Refusal | null = null;
+    while (performance.now() - begun < waitMs && !asked.signal.aborted) {
+      const { state } = parts.loop;
+      if (isConfirmed(state)) return delegate(asked); // it has become this node
+      const lead = state.lead?.node;
+      const isOthers = lead !== undefined && lead !== state.self.node;
+      // Nobody else could do it either: no need to wait to say why.
+      if (state.diskFull && !isOthers) {
+        if (isRead && state.member.keepsJournal) return mine();
+        return refuse('disk_full', `The disk of ${parts.name} is full.`);
+      }
+      if (isOthers) {
+        const outcome = await pass(asked, lead, key);
+        if ('answer' in outcome) return outcome;
+        if (!outcome.again) return outcome.refused;
+        refused = outcome.refused;
+      }
+      await new Promise((next) => setTimeout(next, AGAIN_MS));
+    }
+    // Blind, and honest about it: what this node itself knows, labelled with its age.
+    if (isRead && parts.loop.state.member.keepsJournal) return mine();
+    if (refused && !AGAIN_CODES.includes(refused.code)) return refused;
+    return whyNobody(parts);
+  }
+
+  type Outcome = { answer: PassedAnswer } | { again: boolean; refused: Refusal };
+
+  async function pass(asked: Delegated, to: string, key: string | null): Promise<Outcome> {
+    const peers = parts.peers();
+    if (!peers) return { again: true, refused: whyNobody(parts) };
+    const isStream = STREAMED.has(asked.name);
+    const hasBody = asked.method !== 'GET' && asked.method !== 'HEAD' && asked.method !== 'DELETE';
+    const body = !hasBody ? undefined : isStream ? asked.stream() : await asked.body();
+    if (body !== undefined && 'code' in body) return { again: false, refused: body as Refusal };
+    const { 'content-length': _, ...headers }: Record<string, string> = headersToPass(asked, asked.caller);
+    try {
+      const answer = await peers.request(to, {
+        method: asked.method,
+        path: asked.target,
+        headers: key === null ? headers : { ...headers, 'idempotency-key': key },
+        ...(body === undefined ? {} : { body }),
+        signal: asked.signal,
+        headersTimeoutMs: HEADERS_MS,
+      });
+      return judge(asked, answer, !isStream, key);
+    } catch (error) {
+      if (!(error instanceof PeerUnreachable)) throw error;
+      const isSafe = !isStream && (!error.sent || key !== null || asked.method === 'GET' || asked.method === 'HEAD');
+      return isSafe
+        ? { again: true, refused: whyNobody(parts) }
+        : {
+            again: false,
+            refused: refuse('unknown_outcome', `${nameOf(parts, to)} did not answer in the middle of it.`),
+          };
+    }
+  }
+
+  /** Another node's refusal that only means "not me, not now" is not the answer: it is asked again. */
+  async function judge(
+    asked: Delegated,
+    answer: PeerAnswer,
+    isRepeatable: boolean,
+    key: string | null,
+  ): Promise<Outcome> {
+    if (answer.status !== 503 || !String(answer.headers['content-type']).includes('problem+json'))
+      return { answer: { ...answer, ...(ENDLESS.has(asked.name) ? { endless: true } : {}) } };
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer.body) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks);
+    const problem = JSON.parse(text.toString('utf8')) as { code: Refusal['code']; detail: string };
+    const mayRepeat = AGAIN_CODES.includes(problem.code) || (problem.code === 'unknown_outcome' && key !== null);
+    if (isRepeatable && mayRepeat) return { again: true, refused: refuse(problem.code, problem.detail) };
+    return { answer: { ...answer, body: text } };
+  }
+
+  /** A local sandbox of another node: that node answers, or the answer says which one is missing, at once. */
+  async function toHolder(asked: Delegated, holder: string): Promise<Delegation> {
+    if (asked.hops >= limits.hopsMax) return refuse('hops_exceeded', `${asked.hops} nodes passed it on.`);
+    const identified = asked.caller ?? (await parts.identifyShown(asked));
+    if ('code' in identified) return identified;
+    const outcome = await pass({ ...asked, caller: identified }, holder, asked.headers['idempotency-key'] ?? null);
+    if ('answer' in outcome) return outcome;
+    const since = parts.peers()?.status(holder);
+    return {
+      ...refuse('node_unreachable', `${nameOf(parts, holder)} holds this and does not answer.`),
+      ...(since && !since.connected ? { since: wallOf(since.since) } : {}),
+    };
+  }
+
+  return delegate;
+}
+
+const wallOf = (performanceMs: number): string =>
+  new Date(Date.now() - performance.now() + performanceMs).toISOString();

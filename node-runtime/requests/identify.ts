@@ -1,0 +1,27 @@
+/** Who shows this cookie or token. A node that keeps no journal asks the active. */
+import { type Refusal, refuse } from '../contract/errors.ts';
+import { credentialOf } from '../core/access/access.ts';
+import type { Caller, Shown } from '../io/http/asked.ts';
+import { parseToken } from '../io/trust/tokens.ts';
+import { askPeer } from './ask-peer.ts';
+import { leaderOf, whyNobody } from './cluster-words.ts';
+import type { Parts } from './parts.ts';
+
+export async function identify(parts: Parts, shown: Shown): Promise<Caller | Refusal> {
+  const secret = parseToken(shown.bearer ?? shown.session ?? '');
+  const use = shown.bearer === undefined ? 'session' : 'token';
+  if (!secret)
+    return use === 'token'
+      ? refuse('token_invalid', 'This is not a token.')
+      : refuse('sign_in_needed', 'This session has ended.');
+  const { state } = parts.loop;
+  if (!state.member.keepsJournal) {
+    const leader = leaderOf(parts);
+    return leader ? askPeer<Caller>(parts, leader, 'identify', shown) : whyNobody(parts);
+  }
+  const found = credentialOf(state.replicated.access, secret.hash, use, Date.now());
+  if ('code' in found) return found;
+  parts.lastUsed.set(found.id, Date.now());
+  const { id, ...who } = found;
+  return { ...who, credential: id };
+}

@@ -1,0 +1,163 @@
+/**
+ * What only members ask each other over HTTP (`/peer/v1/…`): snapshots,
+ * contents of files, output of attempts, and what a node without a journal
+ * has to ask the active for.
+ */
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
+import { answerOf } from '../core/routing/keys.ts';
+import { manifestAt } from '../core/sandboxes/listing.ts';
+import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
+import type { Wish } from '../core/wishes.ts';
+import type { Handlers } from '../io/http/asked.ts';
+import type { Inner, InnerAnswer } from '../io/http/inner.ts';
+import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
+import { identify } from './identify.ts';
+import { readJobSource } from './job-source.ts';
+import { makeLocalDirectory } from './local-sandboxes.ts';
+import type { Parts } from './parts.ts';
+
+/** What a handler is given when a member asks. */
+const ASKED_BY_NODE = {
+  caller: { by: 'node', name: 'node', role: 'viewer', kind: 'program' },
+  ...{ params: {}, query: {}, body: undefined, key: null, headers: {}, requestHash: '', head: false },
+  ...{ address: 'member', secure: true },
+} as const;
+const HASH = /^\/([0-9a-f]{64})$/;
+const ATTEMPT = /^\/([A-Za-z0-9_][A-Za-z0-9._-]{0,200})$/;
+const json = (body: unknown): InnerAnswer => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+const WishAsked = z.object({
+  by: z.string().max(200),
+  via: z.string().max(64),
+  key: z.object({ key: z.string().max(200), request: z.string().max(200) }).nullable(),
+  // Only what a holder of local files tells: all else goes through the API.
+  wish: z.looseObject({ wish: z.literal('noteLocalChange') }),
+});
+
+export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
+  const { loop, blobs, journal } = parts;
+  return {
+    /** `at=index`: the newest snapshot of this journal, if it is that one. */
+    async snapshot({ query }) {
+      const { snapshot } = await journal.load();
+      if (!snapshot || String(snapshot.index) !== query.get('at'))
+        return refuse('not_found', 'There is no snapshot at that entry any more.');
+      const { text, ...position } = snapshot;
+      return {
+        status: 200,
+        headers: { 'content-type': 'application/json', 'binnacle-snapshot': JSON.stringify(position) },
+        body: Readable.from([Buffer.from(text)]),
+      };
+    },
+
+    async blobs({ method, path, stream }) {
+      const hash = HASH.exec(path)?.[1];
+      if (!hash) return refuse('not_found', 'That is no content.');
+      if (method === 'PUT') {
+        const kept = await blobs.store(stream(), { bytesMax: limits.fileBytesMax, expected: hash });
+        return 'code' in kept ? kept : { status: 204 };
+      }
+      if (!(await blobs.has(hash))) return refuse('not_found', 'That content is not here.');
+      return method === 'HEAD' ? { status: 200 } : { status: 200, body: blobs.read(hash) };
+    },
+
+    /** Every file as a run that pinned that revision sees it. */
+    async manifest({ query }) {
+      const record = await loop.read((state) => sandboxNamed(state.sandboxes, query.get('sandbox') ?? ''));
+      if ('code' in record) return record;
+      const revision = Number(query.get('revision'));
+      if (!Number.isInteger(revision) || revision < 0 || revision > record.revision)
+        return refuse('version_unknown', `${record.name} has no revision ${query.get('revision')}.`);
+      return json(manifestAt(record, revision));
+    },
+
+    async output({ path, query, signal }) {
+      const attempt = ATTEMPT.exec(path)?.[1];
+      if (!attempt) return refuse('not_found', 'That is no attempt.');
+      const from = Number(query.get('from') ?? 0);
+      const { outputBytes } = await readOutput(parts.data, attempt, 0, 0);
+      const headers = { 'binnacle-log-end': String(outputBytes) };
+      const start = from < 0 ? Math.max(0, outputBytes + from) : from;
+      if (query.get('follow') === '1')
+        return { status: 200, headers, body: Readable.from(followOutput(parts.data, attempt, start, signal)) };
+      const limit = Math.min(Number(query.get('limit') ?? limits.logReadBytesMax), limits.logReadBytesMax);
+      const { bytes } = await readOutput(parts.data, attempt, start, limit);
+      return { status: 200, headers, body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+    },
+
+    async times({ path }) {
+      const attempt = ATTEMPT.exec(path)?.[1];
+      return attempt ? json(await readTimes(parts.data, attempt)) : refuse('not_found', 'That is no attempt.');
+    },
+
+    /** The active's view of the cluster, for a node that shows it. */
+    async cluster({ signal }) {
+      const reply = await handlers.cluster({ ...ASKED_BY_NODE, signal });
+      return 'code' in reply ? reply : json(reply.body);
+    },
+
+    async nodes({ signal }) {
+      const reply = await handlers.nodes({ ...ASKED_BY_NODE, signal });
+      return 'code' in reply ? reply : json((reply.body as { nodes: unknown }).nodes);
+    },
+
+    /** Whose token or session is this? Asked by nodes that keep no journal. */
+    async identify({ body }) {
+      const shown = z
+        .object({ bearer: z.string().max(512).exactOptional(), session: z.string().max(512).exactOptional() })
+        .parse(JSON.parse((await body(4096)).toString('utf8')));
+      const caller = await identify(parts, shown);
+      return 'code' in caller ? caller : json(caller);
+    },
+
+    /** A local sandbox's record, for the node that holds its directory. */
+    async sandbox({ query }) {
+      const record = await loop.read((state) => sandboxNamed(state.sandboxes, query.get('name') ?? ''));
+      if ('code' in record) return record;
+      const { tree: _, ...rest } = record;
+      return json(rest);
+    },
+
+    async wish({ body }) {
+      const asked = WishAsked.parse(JSON.parse((await body(limits.jsonBodyBytesMax)).toString('utf8')));
+      const reply = await loop.ask(asked.by, asked.key, asked.wish as unknown as Wish, asked.via);
+      return 'code' in reply ? reply : json(reply);
+    },
+
+    async answered({ query }) {
+      const [by, key, request] = ['by', 'key', 'request'].map((name) => query.get(name) ?? '') as [
+        string,
+        string,
+        string,
+      ];
+      const kept = await loop.read(({ keys }) => answerOf(keys, by, key, request));
+      return kept && 'code' in kept ? kept : json(kept);
+    },
+
+    /** The text of a job file in a local sandbox of this node. */
+    async source({ query }) {
+      const source = await readJobSource(parts, query.get('sandbox') ?? '', query.get('path') ?? '');
+      return 'code' in source ? source : json(source);
+    },
+
+    async measure({ query }) {
+      const record = await parts.sandbox(query.get('sandbox') ?? '');
+      return 'code' in record ? record : json(await parts.viewOfLocal(record));
+    },
+
+    async makeLocal({ body }) {
+      const asked = z
+        .object({ name: z.string().max(64), directory: z.string().max(limits.pathBytesMax).nullable() })
+        .parse(JSON.parse((await body(16_384)).toString('utf8')));
+      const made = await makeLocalDirectory(parts.data, asked.name, asked.directory);
+      return typeof made === 'string' ? json({ directory: made }) : made;
+    },
+  };
+}

@@ -1,0 +1,277 @@
+/**
+ * Requests that change who belongs to the cluster and who leads it: invites,
+ * joining, duties, removal, hand-over, parking, a confirmed loss.
+ *
+ * The rules are the core's; here secrets and certificates are made, and what
+ * the core says is put into words.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { type Refusal, refuse } from '../contract/errors.ts';
+import type { Claim } from '../contract/facts.ts';
+import { limits } from '../contract/limits.ts';
+import type { Evidence } from '../contract/model.ts';
+import { holds, votersOf, voterText } from '../core/cluster/charter.ts';
+import { isAlive, newestKnown } from '../core/cluster/knowledge.ts';
+import { evidenceOf, objectionToClaim, opensEra } from '../core/cluster/loss.ts';
+import { termText } from '../core/cluster/terms.ts';
+import { needsRecovery, obstacleInWords } from '../core/cluster/waiting.ts';
+import { openEntry } from '../core/folding.ts';
+import { endOf } from '../core/journal/tail.ts';
+import { isActive } from '../core/node-state.ts';
+import type { Handlers } from '../io/http/asked.ts';
+import { signJoinRequest } from '../io/trust/identity.ts';
+import { nodeView } from './cluster.ts';
+import { inNames, leaderOf, nameOf } from './cluster-words.ts';
+import type { Parts } from './parts.ts';
+import { isRefusal, replied, wish } from './wish.ts';
+
+type MemberRoutes =
+  | 'nodeChange'
+  | 'nodeRemove'
+  | 'invite'
+  | 'join'
+  | 'switchOver'
+  | 'park'
+  | 'activate'
+  | 'recovery'
+  | 'recover'
+  | 'quarantine';
+
+/** Letters and digits that are not mistaken for each other when typed. */
+const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
+const SECRET_CHARS = 20;
+const CLAIM_MS = 10 * 60_000;
+const SWITCH_MS = 4_000;
+
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+
+function makeSecret(): string {
+  const letters: string[] = [];
+  while (letters.length < SECRET_CHARS) {
+    const byte = randomBytes(1)[0]!;
+    if (byte < ALPHABET.length * 8) letters.push(ALPHABET[byte % ALPHABET.length]!);
+  }
+  return letters.join('');
+}
+
+export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
+  const { loop } = parts;
+
+  return {
+    async nodeChange(asked) {
+      const { duties, drained, watch } = asked.body;
+      const change = {
+        ...(duties === undefined ? {} : { duties }),
+        ...(drained === undefined ? {} : { drained }),
+        ...(watch === undefined ? {} : { watch }),
+      };
+      const reply = await wish(parts, asked, { wish: 'changeNode', node: asked.params.node, ...change });
+      return 'code' in reply ? reply : { body: nodeView(parts, (reply.body as { node: string }).node) };
+    },
+
+    async nodeRemove(asked) {
+      return replied(await wish(parts, asked, { wish: 'removeNode', node: asked.params.node }));
+    },
+
+    async invite(asked) {
+      const addresses = parts.doorAddresses();
+      if (addresses.length === 0)
+        return refuse(
+          'limit_reached',
+          `${parts.name} is open to this computer only: start it with --listen HOST:PORT.`,
+        );
+      const secret = makeSecret();
+      const { duties, expiresInMinutes } = asked.body;
+      const expiresAt = Date.now() + (expiresInMinutes === undefined ? limits.inviteMs : expiresInMinutes * 60_000);
+      const id = randomBytes(6).toString('hex');
+      const invite = { id, hash: hashOf(secret), duties: [...new Set(duties)], expiresAt };
+      const made = await wish(parts, { ...asked, key: null }, { wish: 'invite', invite });
+      if ('code' in made) return made;
+      const code = `${addresses.join(',')}/${secret}.${parts.identity().authorityFingerprint.slice(0, 32)}`;
+      return { status: 201, body: { code, duties: invite.duties, expiresAt: new Date(expiresAt).toISOString() } };
+    },
+
+    async join({ body }) {
+      const { secret, node, name, request, hosts, speaks, program, store, addresses, slots } = body;
+      const identity = parts.identity();
+      if (identity.authority.key === undefined)
+        return refuse('not_active', `${parts.name} does not keep the key of the authority.`);
+      const hash = hashOf(secret);
+      const certificate = await signed(request, { nodeId: node, nodeName: name, hosts });
+      if (isRefusal(certificate)) return certificate;
+      const key = { key: `join ${hash}`, request: hashOf(`${node}\n${request}`) };
+      const joining = { wish: 'join', hash, node, name, store, addresses, slots, speaks, program } as const;
+      const reply = await loop.ask('node', key, joining);
+      if ('code' in reply)
+        return reply.code === 'key_reused'
+          ? refuse('invite_invalid', 'The code is unknown, was used, or its time is over.')
+          : reply;
+      const { duties } = reply.body as { duties: ('controller' | 'watch' | 'worker')[] };
+      const members = parts.directory().nodes.map((one) => ({
+        ...{ node: one.id, name: one.name, addresses: one.addresses, duties: one.duties },
+      }));
+      return {
+        status: 201,
+        body: {
+          ...{ cluster: identity.clusterId, clusterName: identity.clusterName, certificate },
+          authority: identity.authority.cert,
+          ...(duties.includes('controller') ? { authorityKey: identity.authority.key } : {}),
+          ...{ duties, members },
+        },
+      };
+    },
+
+    async switchOver() {
+      const { ok, words } = await loop.wish({ wish: 'switchOver' });
+      if (!ok) return refuse('switch_refused', `${sentence(inNames(parts.directory(), words))}`);
+      const deadline = performance.now() + SWITCH_MS;
+      while (performance.now() < deadline) {
+        const leader = leaderOf(parts);
+        if (leader && (leader !== loop.state.self.node || isActive(loop.state)) && leader !== '') {
+          if (leader === loop.state.self.node)
+            return refuse('switch_refused', `It did not come about in time; ${parts.name} goes on in a new term.`);
+          const active = nameOf(parts, leader);
+          return { body: { sentence: `${active} is active now.`, active } };
+        }
+        await new Promise((next) => setTimeout(next, 10));
+      }
+      return refuse('unknown_outcome', 'The hand-over has begun and nobody is active yet.');
+    },
+
+    async park({ body, caller }) {
+      const { ok, words } = await loop.wish({ wish: 'park', by: caller.by, why: body.why });
+      if (!ok && isActive(loop.state)) return refuse('switch_refused', sentence(inNames(parts.directory(), words)));
+      return {
+        body: {
+          sentence: `Parked: nobody acts until ${parts.name} is started again or a person activates a controller.`,
+        },
+      };
+    },
+
+    async activate({ caller }) {
+      const { ok, words } = await loop.wish({ wish: 'activate', by: caller.by });
+      if (!ok) return refuse('switch_refused', sentence(inNames(parts.directory(), words)));
+      return { body: { sentence: `${parts.name} asks to become active.` } };
+    },
+
+    recovery: () => ({ body: evidenceView(parts) }),
+
+    async recover({ body, caller }) {
+      const { member } = loop.state;
+      const newest = newestKnown(member);
+      const now = Date.now();
+      const claim: Claim = {
+        id: randomBytes(8).toString('hex'),
+        cluster: member.register.cluster,
+        lost: body.lost,
+        candidate: member.self.node,
+        incarnation: member.incarnation,
+        newest: newest.term,
+        evidence: body.evidence,
+        by: caller.by,
+        statement: body.statement,
+        at: now,
+        expiresAt: now + CLAIM_MS,
+        ...(body.chosen ? { chosen: true } : {}),
+      };
+      const known = new Set(votersOf(newest).map(voterText));
+      const stranger = body.lost.find((text) => !known.has(text));
+      if (stranger) return refuse('recovery_refused', `${stranger} is no voter of the newest charter.`);
+      const { ok, words } = await loop.wish({ wish: 'claim', claim });
+      if (!ok) return refuse('recovery_refused', sentence(inNames(parts.directory(), words)));
+      parts.log.warn({ claim }, `${caller.by} confirmed a loss.`);
+      return { body: { sentence: `Confirmed. ${parts.name} asks the voters that are left.` } };
+    },
+
+    async quarantine({ query }) {
+      const limit = query.limit ?? 200;
+      const found = await parts.journal.quarantined(query.after ?? 0, limit + 1);
+      const entries = found.slice(0, limit).map(({ id, entry: stored, cutAt, reason }) => {
+        const entry = openEntry(stored);
+        return {
+          ...{ id, index: stored.index, term: termText(stored.term), cutAt: new Date(cutAt).toISOString(), reason },
+          ...{ at: new Date(entry.at).toISOString(), by: entry.by, kind: entry.fact.kind, fact: entry.fact },
+        };
+      });
+      return { body: { entries, more: found.length > limit } };
+    },
+  };
+
+  async function signed(
+    request: string,
+    of: { nodeId: string; nodeName: string; hosts: string[] },
+  ): Promise<string | Refusal> {
+    try {
+      return await signJoinRequest(parts.identity().authority, request, of);
+    } catch (error) {
+      return refuse('bad_request', error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+const sentence = (words: string): string =>
+  `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;
+
+/** What a person is shown before a loss is confirmed here; the confirmation is bound to `evidence` (P28). */
+export function evidenceView(parts: Parts): Evidence {
+  const { member } = parts.loop.state;
+  const newest = newestKnown(member);
+  const self = voterText(member.self);
+  const name = (node: string): string => nameOf(parts, node);
+  const end = endOf(member.journal);
+  const now = Date.now();
+  const writers = newest.writeSet;
+  const texts = [...new Set([...votersOf(newest).map(voterText), ...writers.filter((text) => text.includes('#'))])];
+  const nodes = texts
+    .filter((text) => text !== self)
+    .map((text) => {
+      const node = text.split('#')[0]!;
+      const heard = member.heard.get(node);
+      const heardAt = heard === undefined ? null : new Date(now - (member.now - heard)).toISOString();
+      const alive = isAlive(member, text);
+      const votes = votersOf(newest).some((voter) => voterText(voter) === text);
+      const inWriteSet = writers.includes(text) || writers.includes(node);
+      return {
+        id: node,
+        name: name(node),
+        voter: text,
+        votes,
+        inWriteSet,
+        heardAt,
+        alive,
+        sentence: said(name(node), alive, heardAt, inWriteSet),
+      };
+    });
+  const suggested = nodes.filter((one) => one.votes && !one.alive).map((one) => one.voter);
+  const claim = {
+    ...{ id: 'shown', cluster: member.register.cluster, lost: suggested, candidate: member.self.node },
+    ...{ incarnation: member.incarnation, newest: newest.term, evidence: evidenceOf(member), by: '', statement: '' },
+    ...{ at: now, expiresAt: now + CLAIM_MS },
+  };
+  const objection = needsRecovery(member) ? objectionToClaim(member, claim) : 'the rules can go on by themselves';
+  const { what } = obstacleInWords(member, name);
+  const isComplete = holds(newest, member.self);
+  const marks = nodes.filter((one) => one.inWriteSet).map((one) => one.name);
+  return {
+    possible: objection === null,
+    why:
+      objection === null
+        ? `Nobody acts: the cluster waits for ${what}.`
+        : sentence(inNames(parts.directory(), objection)),
+    evidence: claim.evidence,
+    candidate: { id: member.self.node, name: parts.name, journalEnd: end.index, term: termText(end.term) },
+    nodes,
+    suggested,
+    loss: isComplete
+      ? `${parts.name} holds everything that was acknowledged: nothing is lost by it.`
+      : `${parts.name} may lack what was acknowledged since it was last in step (its journal ends at entry ${end.index}). It is listed exactly where the watch remembers, when ${marks.join(' or ')} returns, from its quarantine.`,
+    danger: `If ${suggested.map((text) => name(text.split('#')[0]!)).join(' or ') || 'it'} still runs somewhere, it may go on working beyond the cut: tasks may run twice, and what it acknowledges there will be set aside when it returns.`,
+    opensEra: opensEra(member, newest, claim),
+  };
+}
+
+function said(name: string, alive: boolean, heardAt: string | null, inWriteSet: boolean): string {
+  if (alive) return `${name} was heard a moment ago: it can't be declared lost.`;
+  const when = heardAt ? `${name} is silent` : `${name} was not heard since this node was started`;
+  return inWriteSet ? `${when}; it holds all that was acknowledged.` : `${when}.`;
+}
