@@ -57,6 +57,7 @@ export async function join(asked: { data: string; code: string; name?: string })
     };
     const joined = await askAny(code, body);
     const directory: Directory = {
+      era: 0,
       position: 0,
       clusterName: joined.clusterName,
       nodes: [

@@ -90,6 +90,8 @@ export type LoopOptions = {
 };
 
 const TICK_MS = 50;
+/** A full disk is not asked all the time: each waking reads the journal. */
+const FULL_AGAIN_MS = 500;
 /** How this node is, is looked at anew this often. */
 const TELL_LOOK_MS = 500;
 /** How far the journal is committed is noted this often; it is known better from the others. */
@@ -251,7 +253,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       case 'renewStore':
         return wakeAfter(renewStore(), false);
       case 'reload':
-        return wakeAfter(Promise.resolve(), true);
+        return wakeAfter(new Promise((done) => setTimeout(done, FULL_AGAIN_MS)), true);
     }
   }
 

@@ -209,8 +209,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     undo.push(() => outputs.close());
 
-    function useDirectory(found: Directory, isOld = false): void {
-      if (!isOld && found.position < directory.position && !dutiesHere().includes('controller')) return;
+    function useDirectory(found: Directory): void {
+      if (found.era < directory.era || (found.era === directory.era && found.position < directory.position)) return;
       directory = found;
       peers?.setMembers(membersOf(found, self.node), keptBy(found, self.node));
       journal
@@ -446,7 +446,7 @@ function rememberedDirectory(
 ): Directory {
   if (text !== null) return JSON.parse(text) as Directory;
   const own = { id: self.node, name: self.name, duties: ['controller' as const, 'worker' as const], addresses: [] };
-  return { position: 0, clusterName, nodes: [own] };
+  return { era: 0, position: 0, clusterName, nodes: [own] };
 }
 
 const membersOf = ({ nodes }: Directory, self: string): PeerMember[] =>

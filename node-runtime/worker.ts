@@ -115,8 +115,8 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
       if (message.kind === 'greet') waiting.splice(0, waiting.length, () => hear(from, message));
       return;
     }
-    const { cluster, term, lineage, number, granted } = message;
-    const order = { cluster, term, lineage, number };
+    const { cluster, term, lineage, place, granted } = message;
+    const order = { cluster, term, lineage, number: place };
     if (message.kind === 'start') return startAsked(from, message.order, order, granted);
     if (message.kind === 'forget') return forget(from, message, order);
     const effects = fenceStep(fence, { event: 'greeted', ...order });

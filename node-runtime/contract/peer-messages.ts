@@ -128,8 +128,8 @@ const Lead = {
   cluster: Id,
   term: TermShape,
   lineage: Id.nullable(),
-  /** The place of this order among all that this active sent in the term. */
-  number: whole,
+  /** The place of this order among all that this active sent in the term; not the number of an attempt. */
+  place: whole,
   /** A reading of the worker's own clock, given back: its lease runs from there (`core/cluster/lease.ts`). */
   granted: z.number().nullable(),
 };
@@ -156,6 +156,8 @@ const OrderShape = z.object({
 
 /** Who belongs to the cluster, as of a journal position: for nodes that keep no journal. */
 export const DirectoryShape = z.object({
+  /** Compared before the position: after a confirmed loss positions may go back. */
+  era: whole,
   position: whole,
   clusterName: z.string().max(200),
   nodes: z

@@ -79,7 +79,8 @@ export function directoryOf({ replicated }: NodeState): Directory {
   const nodes = [...replicated.members.nodes.values()].map(({ id, name, duties, addresses }) => ({
     ...{ id, name, duties, addresses },
   }));
-  return { position: replicated.index, clusterName: replicated.cluster?.name ?? '', nodes };
+  const era = replicated.charter?.lineage?.era ?? 0;
+  return { era, position: replicated.index, clusterName: replicated.cluster?.name ?? '', nodes };
 }
 
 /**

@@ -62,6 +62,7 @@ export function granted(state: NodeState): void {
 export function lookAfterWorkers(state: NodeState, term: Term, { now, mono }: Clock): void {
   if (mono - state.renewedAt < RENEW_MS) return;
   state.renewedAt = mono;
+  jobs.promoteOverdue(state.replicated.jobs, now);
   const members = new Set<string>();
   for (const { id, slots } of workersOf(state.replicated.members)) {
     members.add(id);

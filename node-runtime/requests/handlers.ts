@@ -63,10 +63,10 @@ async function labelled<N extends RouteName>(
   if ('code' in reply) return reply;
   if (isRead && began !== null && began !== actingTerm(parts))
     return refuse('not_active', `${parts.name} was replaced before it could confirm what it read.`);
-  const { member } = parts.loop.state;
+  const { member, replicated } = parts.loop.state;
   const how: Record<string, string> = {
     'binnacle-read': began === null ? 'local' : 'fresh',
-    'binnacle-position': String(member.committed),
+    'binnacle-position': String(began === null ? replicated.index : member.committed),
     'binnacle-term': termText(member.register.accepted.term),
   };
   if (began === null) how['binnacle-age-ms'] = String(Math.max(0, Math.round(member.now - member.heardActiveAt)));

@@ -5,7 +5,7 @@
  * model of sections 2 to 5 written apart, for larger bounds.
  *
  *   node test/model/core-explorer.ts [NAME…]          the bounds of CI
- *   node test/model/core-explorer.ts [NAME…] --large  hours rather than seconds
+ *   node test/model/core-explorer.ts [NAME…] --large  minutes to hours each
  *   node test/model/core-explorer.ts NAME --bounds '{"claims":2}'
  *   node test/model/core-explorer.ts --mutants        each broken rule, as a table
  *   node test/model/core-explorer.ts --mutant 'a claim names no loss'

@@ -63,10 +63,8 @@ const clocks: Fault = (world) => {
   const node = anybody(world);
   if (!node) return;
   if (world.chance.happens(0.5)) {
-    // Ahead by little only: what a clock that was days ahead has dated waits for those days.
-    node.skewMs = world.chance.happens(0.5)
-      ? -world.chance.whole(1_000, 3 * 86_400_000)
-      : world.chance.whole(500, 5_000);
+    const days = world.chance.whole(1_000, 3 * 86_400_000);
+    node.skewMs = world.chance.happens(0.5) ? -days : days;
     world.log(`the wall clock of ${node.id} jumps`);
     world.after(world.chance.whole(1_000, 8_000), () => (node.skewMs = 0));
   } else {

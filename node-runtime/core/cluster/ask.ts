@@ -35,7 +35,7 @@ import {
   stopActing,
 } from './knowledge.ts';
 import { activate } from './leading.ts';
-import { claimDies, lossOf, opensEra, survivors } from './loss.ts';
+import { bothLosses, claimDies, lossOf, opensEra, survivors } from './loss.ts';
 import type { Member, Phase, Promised, Purpose } from './member-state.ts';
 import type { Body } from './messages.ts';
 import { note, post, saveRegister } from './outbox.ts';
@@ -176,7 +176,7 @@ function propose(m: Member, phase: Asking, newest: Charter): void {
   const lineage = opening ? { era: term.era, claim: claim.id } : newest.lineage;
   // A claim's charter may have been decided and its activation never written: then its loss is still to be listed (P30).
   const unlisted = compareTerms(endOf(m.journal).term, newest.term) < 0 ? newest.loss : undefined;
-  const loss = claim ? lossOf(m, newest, claim, phase.promises) : unlisted;
+  const loss = claim ? bothLosses(lossOf(m, newest, claim, phase.promises), unlisted) : unlisted;
   const lastClaim = claim?.id ?? newest.lastClaim;
   const charter: Charter = {
     term,

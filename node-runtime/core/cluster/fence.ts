@@ -123,7 +123,9 @@ function objection(fence: Fence, event: Ordered): string | null {
   if (event.cluster !== fence.cluster) return 'another cluster';
   if (compareTerms(event.term, fence.term) < 0) return 'a newer term is obeyed here';
   const sameEra = event.term.era === fence.term.era;
-  if (sameEra && event.lineage !== fence.lineage && fence.term.node !== '')
+  // Somebody who only heard of the era may have led in it before its claim was heard of: that claim is still the first.
+  const isFirstClaim = fence.lineage === null && compareTerms(event.term, fence.term) > 0;
+  if (sameEra && event.lineage !== fence.lineage && fence.term.node !== '' && !isFirstClaim)
     return 'another claim of this era is obeyed here';
   if (event.event !== 'startAsked' || event.attempt in fence.attempts) return null;
   const { forgotten } = fence;

@@ -61,9 +61,27 @@ export function onAppend(m: Member, from: string, body: Extract<Body, { kind: 'a
   commit(m, Math.min(body.committed, matched));
 }
 
-function mismatch(m: Member, to: string, { charter, round }: Extract<Body, { kind: 'append' }>): void {
-  post(m, to, { kind: 'mismatch', term: charter.term, marks: marksOf(m.journal), round });
+function mismatch(m: Member, to: string, { charter, entries, round }: Extract<Body, { kind: 'append' }>): void {
+  const first = entries.find((entry) => !samePlace(m, entry));
+  const floor = first && partsBelowSnapshot(m, first) ? (m.snapshot?.index ?? 0) : 0;
+  const marks = marksOf(m.journal).filter((mark) => mark.index >= floor);
+  post(m, to, { kind: 'mismatch', term: charter.term, marks: marks.length > 0 ? marks : [endMark(m)], round });
 }
+
+const endMark = (m: Member): Position => positionOf(endOf(m.journal));
+
+const samePlace = (m: Member, entry: StoredEntry): boolean => {
+  const own = at(m.journal, entry.index);
+  return own !== null && samePosition(own, entry);
+};
+
+/**
+ * After a confirmed loss a journal may part from the active's below its own
+ * snapshot (P32). What the snapshot holds can't be cut out of it: another
+ * snapshot takes its place (P17), so no marks are shown that could be met.
+ */
+const partsBelowSnapshot = (m: Member, first: StoredEntry): boolean =>
+  first.index <= endOf(m.journal).index && first.index <= (m.snapshot?.index ?? 0);
 
 /** P15: skips what is equal, cuts from the first conflict on, appends the rest. False: they part below the tail. */
 function take(m: Member, previous: Position, entries: StoredEntry[]): boolean {
@@ -79,7 +97,7 @@ function take(m: Member, previous: Position, entries: StoredEntry[]): boolean {
   }
   const first = newer[0];
   if (!first) return true;
-  if (first.index <= known.index) return false;
+  if (first.index <= known.index || partsBelowSnapshot(m, first)) return false;
   checkChain(m, newer);
   if (endOf(m.journal).index >= first.index) {
     const count = endOf(m.journal).index - first.index + 1;

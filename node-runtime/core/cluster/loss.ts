@@ -86,3 +86,17 @@ export function lossOf(m: Member, newest: Charter, claim: Claim, promises: Map<s
   }
   return { from, upTo: null, certain: 'cannot be excluded' };
 }
+
+/**
+ * P30: a second claim does not make good what the first one gave up and never
+ * listed: the worse of both is said.
+ */
+export function bothLosses(loss: Loss, unlisted: Loss | undefined): Loss {
+  if (!unlisted) return loss;
+  const worst =
+    [loss, unlisted].find((one) => one.certain === 'cannot be excluded') ??
+    [loss, unlisted].find((one) => one.certain === 'at most') ??
+    loss;
+  const upTo = loss.upTo === null || unlisted.upTo === null ? null : Math.max(loss.upTo, unlisted.upTo);
+  return { from: Math.min(loss.from, unlisted.from), upTo, certain: worst.certain };
+}

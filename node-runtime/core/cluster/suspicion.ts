@@ -87,13 +87,21 @@ function lead(m: Member, leading: Leading): void {
   heartbeat(m);
   if (m.phase !== leading || m.disk.stalled) return;
   const standby = standbyOf(m, leading.charter);
-  if (standby && !isHeard(m, leading, standby) && !m.leaving.has(standby)) {
-    return ask(m, { why: `${standby} is silent` }); // P18
+  const another = standby !== null && isAnother(leading, standby);
+  if (standby && !m.leaving.has(standby) && (another || !isHeard(m, leading, standby))) {
+    return ask(m, { why: another ? `${standby} is back with another memory` : `${standby} is silent` }); // P18, P25
   }
   if (leading.draining) return drain(m, leading);
   if (!leading.acting || m.now - leading.changeTriedAt < m.timing.heartbeatMs) return;
   const change = nextChange(m, leading);
   if (change) begin(m, leading, change);
+}
+
+/** Back with another memory: the one that had to hold every entry is as good as silent (P33). */
+function isAnother({ charter, peers }: Leading, node: string): boolean {
+  const store = peers.get(node)?.store ?? '';
+  const text = charter.writeSet.find((one) => one.startsWith(`${node}#`));
+  return store !== '' && text !== undefined && text !== `${node}#${store}`;
 }
 
 /** A wanted change stops new entries until the standby is equal, else it would cost the pair (P17, P26). */

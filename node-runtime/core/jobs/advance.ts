@@ -12,6 +12,7 @@
  */
 import type { Fact } from '../../contract/facts.ts';
 import type { RunState } from '../../contract/model.ts';
+import { longestDelayMs } from './decide.ts';
 import { orderProblem } from './order.ts';
 import { copyProgress, noteEnded, type Progress } from './progress.ts';
 import { lastAttempt, type RunRecord } from './record.ts';
@@ -112,6 +113,18 @@ export function whyFailed(run: RunRecord, index: number): string {
 // ----------------------------------------------------------------- placing
 
 /** Tasks whose delay is over go to the queue of those that may start. */
+/** A clock that was ahead when the delay began must not make it longer than it can be (S35). */
+function isDue(jobs: Jobs, { run, task }: Queued, now: number): boolean {
+  const record = jobs.runs.get(run)!;
+  const retryAt = record.tasks[task]!.retryAt!;
+  return retryAt <= now || retryAt - now > longestDelayMs(record.plan.tasks[task]!);
+}
+
+/** Once a second is often enough: looks at all that waits, which `promoteDue` does not. */
+export function promoteOverdue(jobs: Jobs, now: number): void {
+  for (const entry of jobs.delayed.all()) if (isDelayed(jobs, entry) && isDue(jobs, entry, now)) jobs.ready.push(entry);
+}
+
 function promoteDue(jobs: Jobs, now: number): void {
   for (let next = jobs.delayed.peek(); next && next.at <= now; next = jobs.delayed.peek()) {
     jobs.delayed.pop();
@@ -150,7 +163,7 @@ function nextReady(jobs: Jobs, now: number): Queued | undefined {
     const phase = jobs.progress.get(next.run)?.phases[next.task];
     if (phase === 'ready') return next;
     const retryAt = jobs.runs.get(next.run)?.tasks[next.task]?.retryAt;
-    if (phase === 'delayed' && retryAt! <= now) return next;
+    if (phase === 'delayed' && isDue(jobs, next, now)) return next;
     jobs.ready.pop();
     // The clock went back (another active): its time is still to come.
     if (phase === 'delayed') jobs.delayed.push({ ...next, at: retryAt! });

@@ -105,6 +105,12 @@ export function decideDecision(
 
 const JITTER = 0.1;
 
+/** The longest that the next attempt of a task may wait for its time. */
+export const longestDelayMs = (plan: { retryDelayMs: number; retryBackoff: number; attemptsMax: number }): number =>
+  Math.min(plan.retryDelayMs * Math.max(1, plan.retryBackoff) ** (plan.attemptsMax - 1), limits.timeoutMsMax) *
+    (1 + JITTER) +
+  1_000;
+
 function retryTime(
   plan: { retryDelayMs: number; retryBackoff: number },
   number: number,

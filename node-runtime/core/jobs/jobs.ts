@@ -11,7 +11,7 @@ import { openAttempt, type RunRecord } from './record.ts';
 import type { AttemptName, Jobs } from './state.ts';
 import { runView, summaryView, taskView } from './views.ts';
 
-export { advance, nextWakeAt, type Worker } from './advance.ts';
+export { advance, nextWakeAt, promoteOverdue, type Worker } from './advance.ts';
 export { applyToJobs } from './apply.ts';
 export {
   decideCancel,
@@ -125,7 +125,9 @@ export function unstartedOn(jobs: Jobs, node: string, before: number): boolean {
   for (const { run, task } of jobs.placed.get(node)?.values() ?? []) {
     const index = jobs.progress.get(run)?.shape.indexOf.get(task);
     const open = index === undefined ? undefined : openAttempt(jobs.runs.get(run)!.tasks[index]!);
-    if (open && open.startedAt === undefined && open.placedAt < before) return true;
+    // Far ahead means that the clock was set back since: then it is owed, too.
+    const isLong = open && (open.placedAt < before || open.placedAt - before > 60_000);
+    if (isLong && open.startedAt === undefined) return true;
   }
   return false;
 }

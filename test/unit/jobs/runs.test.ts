@@ -126,7 +126,7 @@ describe('a retry', () => {
     ]);
   });
 
-  test('survives a clock that goes back, as with another active', () => {
+  test('waits no longer than its delay when the clock goes back, as with another active', () => {
     const world = new World();
     const run = world.launch(planWith(flaky));
     world.settle();
@@ -136,8 +136,7 @@ describe('a retry', () => {
     world.settle();
     world.now -= 60_000;
     world.workers = [{ node: 'n-b', slots: 1, taking: true }];
-    expect(world.settle()).toEqual([]);
-    world.now = core.nextWakeAt(world.jobs)!;
+    // Its time seems to be farther off than its whole delay: the delay is over (S35).
     expect(world.settle()).toMatchObject([{ kind: 'attemptPlaced', number: 2, node: 'n-b' }]);
   });
 
@@ -259,6 +258,7 @@ describe('an order', () => {
       command: { program: './load.sh', arguments: ['2024-05-01', 'code=0'] },
       environment: { SITE: 'own', PLAIN: '$HOME', DAY: '2024-05-01', PARAM_DAY: '2024-05-01', PARAM_COUNT: '3' },
       workingDirectory: 'tools',
+      leased: false,
       timeoutMs: 60_000,
     });
     world.end(run, 'b', ended('succeeded'));
