@@ -30,7 +30,7 @@ const tests = spawnSync(
     `--outputFile.json=${report}`,
     ...layers,
   ],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, BINNACLE_TEST_BUILT: '1' } },
+  { cwd: root, stdio: 'inherit', env: { BINNACLE_SIM_SECONDS: '300', ...process.env, BINNACLE_TEST_BUILT: '1' } },
 );
 let found = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
 try {

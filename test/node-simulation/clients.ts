@@ -161,7 +161,7 @@ export class Clients {
           const nodes = directory.nodes.some((one) => one.id === id)
             ? directory.nodes
             : [...directory.nodes, { id, name: id, duties, addresses: [] }];
-          this.world.join(id, store, slots, { ...directory, position: 0, nodes });
+          this.world.join(id, store, slots, { ...directory, era: 0, position: 0, nodes });
           this.letIn(place + 1);
         });
       });

@@ -142,7 +142,7 @@ export class SimNode {
     const lone = { id: this.id, name: this.id, duties: ['controller' as const, 'worker' as const], addresses: [] };
     this.directory = directory
       ? (JSON.parse(directory) as Directory)
-      : { position: 0, clusterName: 'lab', nodes: [lone] };
+      : { era: 0, position: 0, clusterName: 'lab', nodes: [lone] };
     const isLone = writersOf(kept.accepted).includes(this.id) || kept.accepted.active === this.id;
     this.keepsJournal = isLone || this.isController();
     this.worker = this.slots > 0 ? new SimWorker(this.world, this, kept.cluster) : null;
