@@ -92,6 +92,8 @@ export type LoopOptions = {
 const TICK_MS = 50;
 /** A full disk is not asked all the time: each waking reads the journal. */
 const FULL_AGAIN_MS = 500;
+/** How long a local read waits for the state to be no more than what is committed. */
+const READ_HERE_MS = 5_000;
 /** How this node is, is looked at anew this often. */
 const TELL_LOOK_MS = 500;
 /** How far the journal is committed is noted this often; it is known better from the others. */
@@ -322,7 +324,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
   function rebuild(): void {
     const mine = life;
     foldFromDisk(journal, () => ({
-      to: Math.max(state.member.committed, state.member.journal.base.index),
+      to: Math.max(state.known, state.member.journal.base.index),
     })).then((replicated) => {
       if (mine !== life) return;
       dispatch({ event: 'rebuilt', replicated });
@@ -365,7 +367,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       now: monotonicMs(),
       diskFull,
       // Within one life what was shown is not taken back, also where it could not be noted.
-      committed: life === 0 ? 0 : Math.min(state.member.committed, state.replicated.index),
+      committed: life === 0 ? 0 : state.known,
       ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
     });
     state.member.now = monotonicMs();
@@ -420,6 +422,17 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     wishes = [];
   }
 
+  /** What is known here, never what may still be cut; it is waited for, since a node that was active may be ahead of it. */
+  async function readHere<T>(look: (state: Replicated) => T): Promise<T> {
+    const until = performance.now() + READ_HERE_MS;
+    while (state.rebuilding || state.replicated.index > state.known) {
+      if (performance.now() > until) throw new NotActive(`${self.name} is reading its journal.`);
+      await new Promise((next) => setTimeout(next, TICK_MS));
+      if (isConfirmed(state)) break;
+    }
+    return look(state.replicated);
+  }
+
   await wakeNow(false);
   const ticking = setInterval(() => {
     if (waking) return;
@@ -446,7 +459,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       });
     },
     read(look) {
-      if (stopped || waking || !isConfirmed(state)) return Promise.resolve(look(state.replicated));
+      if (!isConfirmed(state) || stopped || waking) return readHere(look);
       return new Promise((done, failed) => {
         let value: ReturnType<typeof look>;
         readers.push({

@@ -111,6 +111,7 @@ export function forgetAfter(state: NodeState, index: number): void {
     else dropAnswers(state, one.items);
   }
   state.held = kept;
+  state.known = Math.min(state.known, index); // less only after a confirmed loss (P32)
   if (state.replicated.index > index) startRebuilding(state);
 }
 

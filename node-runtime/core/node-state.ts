@@ -25,6 +25,8 @@ export type NodeState = {
   readonly self: { node: string; name: string };
   member: Member;
   replicated: Replicated;
+  /** Entries up to here are known to be committed, also over wakings: what a reader was shown is not taken back (P36). */
+  known: number;
   /** The state no longer follows the journal and is being read anew. */
   rebuilding: boolean;
   held: Held<Effect>;

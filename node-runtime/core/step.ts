@@ -19,6 +19,7 @@
 import { refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { answerWaiting, asked, askWaiting, readAsked } from './asking.ts';
+import { votersOf, writersOf } from './cluster/charter.ts';
 import { beginGranting, beginLeases, endGranting, leasesTicked } from './cluster/lease.ts';
 import { memberStep, type Waking, wakeMember } from './cluster/member.ts';
 import type { Effect as MemberEffect, Event as MemberEvent } from './cluster/member-state.ts';
@@ -68,6 +69,7 @@ export function wake({ self, member: waking, replicated, snapshot, snapshotEvery
     self,
     member,
     replicated,
+    known: replicated.index,
     rebuilding: false,
     held: [],
     proposed: [],
@@ -140,6 +142,7 @@ export function step(state: NodeState, event: Event): Effect[] {
 /** After every event: the state follows the journal, what is committed leaves, what follows by itself is done. */
 function settle(state: NodeState, clock: Clock): void {
   catchUp(state);
+  state.known = Math.max(state.known, state.member.committed);
   if (isActive(state)) {
     askWaiting(state, clock.now);
     workers.schedule(state, clock);
@@ -174,8 +177,14 @@ function ticked(state: NodeState, clock: Clock): void {
   }
   if (isConfirmed(state)) state.confirmedAt = clock.mono;
   if (clock.mono - Math.max(state.idleSince, state.confirmedAt) > ANSWERS_WAIT_MS && !isConfirmed(state))
-    answerHeld(state);
+    giveUpWaiting(state);
   tellOthers(state, clock);
+}
+
+/** Nobody acts here for a while: what waits is answered, and the state goes back to what is known to be committed. */
+function giveUpWaiting(state: NodeState): void {
+  answerHeld(state);
+  if (state.member.phase.phase !== 'leading' && state.replicated.index > state.known) startRebuilding(state);
 }
 
 function peerHeard(
@@ -281,11 +290,18 @@ function answered(state: NodeState, { id, ok, words, end }: Extract<MemberEffect
 const say = (state: NodeState, code: string, words: string): void =>
   void state.out.push({ effect: 'note', code, words });
 
+const isAlone = ({ self, member }: NodeState): boolean => {
+  const { accepted } = member.register;
+  return [...votersOf(accepted).map((voter) => voter.node), ...writersOf(accepted)].every((node) => node === self.node);
+};
+
 /** The journal can't be written: answers honestly, forgets what is not on disk, wakes anew (P10). */
 function saveFailed(state: NodeState, { mono }: Clock): void {
   state.diskFull = true;
   toMember(state, { event: 'saveFailed', now: mono });
-  answerHeld(state, refuse('disk_full', `The disk of ${state.self.name} is full.`));
+  // Where others may hold the entries they may still be committed: only a lone node knows that nothing was done.
+  if (isAlone(state)) answerHeld(state, refuse('disk_full', `The disk of ${state.self.name} is full.`));
+  else answerHeld(state);
   answerWaiting(state);
   state.held = [];
   state.proposed = [];

@@ -5,7 +5,9 @@
  */
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
+import { isActive } from '../core/node-state.ts';
 import { fileAt } from '../core/sandboxes/listing.ts';
+import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
 import { askPeer } from './ask-peer.ts';
 import { isJobFilePath } from './job-text.ts';
 import { localFolder } from './local-sandboxes.ts';
@@ -17,8 +19,17 @@ export type JobSource = { text: string; executable: boolean; revision: number | 
 /** Enough for the first line of a script. */
 export const HEAD_BYTES = 4096;
 
-export async function readJobSource(parts: Parts, sandbox: string, path: string): Promise<JobSource | Refusal> {
-  const record = await parts.sandbox(sandbox);
+/**
+ * @param forWish what is read goes into a wish of this same node: it need not be confirmed by itself, because the wish
+ * is only committed if nobody has replaced this node in the meantime
+ */
+export async function readJobSource(
+  parts: Parts,
+  sandbox: string,
+  path: string,
+  forWish = false,
+): Promise<JobSource | Refusal> {
+  const record = await (forWish ? latest(parts, sandbox) : parts.sandbox(sandbox));
   if ('code' in record) return record;
   if (record.storage === 'local') {
     if (record.node !== parts.loop.state.self.node) {
@@ -48,6 +59,9 @@ export async function readJobSource(parts: Parts, sandbox: string, path: string)
   const text = (await collect(parts.blobs.read(file.hash, partOf(path, file.bytes)))).toString('utf8');
   return { text, executable: file.executable, revision };
 }
+
+const latest = (parts: Parts, sandbox: string) =>
+  isActive(parts.loop.state) ? sandboxNamed(parts.loop.state.replicated.sandboxes, sandbox) : parts.sandbox(sandbox);
 
 const isTooLarge = (path: string, bytes: number): boolean => isJobFilePath(path) && bytes > limits.jobFileBytesMax;
 const tooLarge = (path: string): Refusal =>

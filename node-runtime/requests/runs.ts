@@ -47,8 +47,8 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
   }
 
   /** Reads, checks and plans the job file at a path; everything a launch or its form needs. */
-  async function prepare(sandbox: string, path: string) {
-    const source = await readJobSource(parts, sandbox, path);
+  async function prepare(sandbox: string, path: string, forWish: boolean) {
+    const source = await readJobSource(parts, sandbox, path, forWish);
     if ('code' in source) return source;
     const { check, job } = checkJobText(path, source.text);
     if (!isJobPath(path) && !source.text.startsWith('#!'))
@@ -68,7 +68,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
     check: ({ body }) => ({ body: checkJobText(body.path, body.text).check }),
 
     async launchForm({ params, query }) {
-      const prepared = await prepare(params.sandbox, query.path);
+      const prepared = await prepare(params.sandbox, query.path, false);
       if ('code' in prepared) return prepared;
       const { job, plan, fields } = prepared;
       const form = await loop.read(
@@ -88,7 +88,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
 
     async launch(asked) {
       const { sandbox, path, parameters } = asked.body;
-      const prepared = await prepare(sandbox, path);
+      const prepared = await prepare(sandbox, path, true);
       if ('code' in prepared) return prepared;
       const values = bindParameters(prepared.fields, parameters ?? {}, { today: today(), open: prepared.open });
       if ('code' in values) return values;

@@ -16,6 +16,9 @@ import type { RealNode as Node } from '../support/real-node.ts';
 process.env['BINNACLE_TEST_BUILT'] = '1';
 const { eventually, RealNode } = await import('../support/real-node.ts');
 
+const { cpuSeconds, killsMs, switchGapsMs, withCluster } = await import('./cluster.ts');
+const { alonePerSecond, replicatedPerSecond } = await import('./appends.ts');
+
 type Row = { name: string; what: string; target: string; measured: string; baseline: string; ratio: string };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -196,6 +199,69 @@ const benches: Record<string, () => Promise<Row[]>> = {
         },
       ];
     });
+  },
+
+  async cluster() {
+    return withCluster(async (cluster) => {
+      for (let n = 0; n < times(100); n++) await cluster.launch();
+      const took: number[] = [];
+      for (let n = 0; n < times(500); n++) {
+        const begun = performance.now();
+        await cluster.launch();
+        took.push(performance.now() - begun);
+      }
+      const sync = bareSyncMs(times(500));
+      const pid = cluster.watch.child!.pid!;
+      const before = cpuSeconds(pid);
+      const seconds = brief ? 2 : 10;
+      await new Promise((done) => setTimeout(done, seconds * 1_000));
+      const idle = ((cpuSeconds(pid) - before) / seconds) * 100;
+      const gaps = await switchGapsMs(cluster, brief ? 2 : 20);
+      const kills = await killsMs(cluster, brief ? 2 : 50);
+      const both = (values: number[]): string => `${ms(at(values, 0.5))} / ${ms(at(values, 0.99))}`;
+      return [
+        {
+          ...{ name: 'S1', what: 'launch acknowledged on both controllers, asked at a third node, p50 / p99' },
+          ...{
+            target: '≤ 3 ms / ≤ 10 ms',
+            measured: both(took),
+            baseline: `a bare write and sync ${ms(at(sync, 0.5))}`,
+          },
+          ratio: (at(took, 0.5) / at(sync, 0.5)).toFixed(1),
+        },
+        {
+          ...{ name: 'S4', what: `kill -9 of the active → a new launch is acknowledged, p50 / p99 of ${kills.length}` },
+          ...{ target: '≤ 1.5 s / ≤ 2.5 s', measured: both(kills), baseline: '', ratio: '' },
+        },
+        {
+          ...{
+            name: 'S5',
+            what: `switch-over: longest time between two acknowledged launches, p50 / p99 of ${gaps.length}`,
+          },
+          ...{ target: '≤ 250 ms', measured: both(gaps), baseline: '', ratio: '' },
+        },
+        {
+          ...{ name: 'S8', what: 'idle processor use of a watch in a cluster of four' },
+          ...{ target: '≤ 1 %', measured: `${idle.toFixed(1)} %`, baseline: '', ratio: '' },
+        },
+      ];
+    });
+  },
+
+  async appends() {
+    const count = times(60_000);
+    const journal = await alonePerSecond(count);
+    const { alone, paired } = await replicatedPerSecond(count);
+    return [
+      {
+        ...{
+          name: 'S6',
+          what: 'entries committed per second on two nodes, 256 writers, with the whole node around them',
+        },
+        ...{ target: '≥ 0.3 of the journal', measured: `${paired.toFixed(0)}/s (one node ${alone.toFixed(0)}/s)` },
+        ...{ baseline: `the journal of one node alone ${journal.toFixed(0)}/s`, ratio: (paired / journal).toFixed(2) },
+      },
+    ];
   },
 };
 

@@ -98,7 +98,9 @@ export class NetCluster {
     for (const node of others) await this.#join(first, node);
     await this.settled();
     await first.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
-    const mark = `#!/bin/sh\necho "$BINNACLE_RUN $BINNACLE_TASK $BINNACLE_ATTEMPT" >>'${this.#marks}'/"$BINNACLE_RUN"\n`;
+    // Not to be cancelled between the making of the file and its line.
+    const line = `echo "$BINNACLE_RUN $BINNACLE_TASK $BINNACLE_ATTEMPT" >>'${this.#marks}'/"$BINNACLE_RUN"`;
+    const mark = `#!/bin/sh\ntrap '' TERM\n${line}\ntrap - TERM\n`;
     await first.put('work', 'mark.sh', mark, '?executable=1');
     await first.put('work', 'wait.sh', `${mark}exec sleep 2\n`, '?executable=1');
     this.#token = (await first.must<{ secret: string }>('POST', '/api/v1/tokens', { role: 'operator' })).secret;

@@ -403,7 +403,7 @@ export class SimNode {
     this.disk.read(load, (loaded) => {
       if (process !== this.process) return;
       this.at(this.world.chance.happens(0.3) ? this.world.chance.whole(20, 600) : 1, async () => {
-        const until = () => ({ to: Math.max(this.state.member.committed, this.state.member.journal.base.index) });
+        const until = () => ({ to: Math.max(this.state.known, this.state.member.journal.base.index) });
         const replicated = await foldFromDisk(journalOf(loaded), until);
         if (life !== this.life) return;
         if (!this.up || this.waking) return;
@@ -443,7 +443,7 @@ export class SimNode {
           incarnation: `${this.id}.${this.process}.${life}`,
           now: this.mono(),
           diskFull,
-          committed: life === 1 ? 0 : Math.min(this.state.member.committed, this.state.replicated.index),
+          committed: life === 1 ? 0 : this.state.known,
           snapshotEvery: SNAPSHOT_EVERY,
         });
         this.state.member.now = this.mono();
