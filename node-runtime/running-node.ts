@@ -32,7 +32,7 @@ import { openBlobs } from './io/files/blobs.ts';
 import { openUploads } from './io/files/uploads.ts';
 import type { Handlers } from './io/http/asked.ts';
 import { shownIn } from './io/http/checks.ts';
-import { openPeers, type PeerMember, type Peers } from './io/http/peers.ts';
+import { openPeers, type Peers } from './io/http/peers.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { openJournal } from './io/journal/journal.ts';
@@ -59,6 +59,7 @@ import { localFolder } from './requests/local-sandboxes.ts';
 import type { Parts } from './requests/parts.ts';
 import { summaryOfRun } from './requests/runs.ts';
 import { programVersion } from './version.ts';
+import { makeWhereabouts } from './whereabouts.ts';
 import { makeWorker, type OwnWorker } from './worker.ts';
 
 export type NodeOptions = {
@@ -212,11 +213,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     function useDirectory(found: Directory): void {
       if (found.era < directory.era || (found.era === directory.era && found.position < directory.position)) return;
       directory = found;
-      peers?.setMembers(membersOf(found, self.node), keptBy(found, self.node));
+      peers?.setMembers(whereabouts.membersOf(found, self.node), keptBy(found, self.node));
       journal
         .saveRecord('directory', JSON.stringify(found))
         .catch((error) => log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'));
       loop?.keepJournal(dutiesHere().includes('controller'));
+    }
+
+    const whereabouts = makeWhereabouts();
+    const tryAnew = () => peers?.setMembers(whereabouts.membersOf(directory, self.node), keptBy(directory, self.node));
+    /** To one that was just met, or to all when somebody has moved. */
+    function tellWhereabouts(to?: string): void {
+      tryAnew();
+      const told = whereabouts.hints(self.node, peerAddresses(options.peers ?? null, peers?.port ?? null));
+      for (const node of to === undefined ? keptBy(directory, self.node) : [to]) peers?.send(node, told);
     }
 
     function heard(from: string, message: unknown): void {
@@ -228,7 +238,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         );
       } else if (read.data.kind === 'directory') {
         if (isController(from)) useDirectory(read.data.directory);
-      } else loop.hear(from, read.data);
+      } else if (read.data.kind === 'hints') {
+        const others = read.data.nodes.filter(
+          ({ node }) => node === from || (node !== self.node && peers?.status(node).connected !== true),
+        );
+        if (whereabouts.heard(others)) tryAnew();
+      } else {
+        if (read.data.kind === 'told' && whereabouts.told(from, read.data.addresses)) tellWhereabouts();
+        loop.hear(from, read.data);
+      }
     }
 
     // ------------------------------------------------------ the worker
@@ -351,10 +369,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const opened = await openPeers({
       ...{ identity, nodeIdOf, log },
       listen: options.peers ? readListen(options.peers) : null,
-      members: membersOf(directory, self.node),
+      members: whereabouts.membersOf(directory, self.node),
       keep: keptBy(directory, self.node),
       onMessage: (from, message) => heard(from, message),
-      onConnected: (node) => loop.connected(node),
+      onConnected: (node) => {
+        loop.connected(node);
+        tellWhereabouts(node);
+      },
       onLost: (node, why) => log.info({ node }, `The connection with ${node} was lost: ${why}`),
       acceptHttp: (socket, node) => fromPeers.accept(socket, node),
     }).catch((error) => {
@@ -448,9 +469,6 @@ function rememberedDirectory(
   const own = { id: self.node, name: self.name, duties: ['controller' as const, 'worker' as const], addresses: [] };
   return { era: 0, position: 0, clusterName, nodes: [own] };
 }
-
-const membersOf = ({ nodes }: Directory, self: string): PeerMember[] =>
-  nodes.filter((one) => one.id !== self).map(({ id, addresses }) => ({ node: id, addresses }));
 
 /** Controllers hold connections with all; the others with the controllers, and watches with each other's controllers only. */
 function keptBy({ nodes }: Directory, self: string): string[] {

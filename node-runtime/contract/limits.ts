@@ -74,6 +74,7 @@ export const limits = {
 
   // Cluster
   nodesMax: 1_000,
+  addressesMax: 16,
   invitesMax: 200,
   inviteMs: 24 * 3_600_000,
   hopsMax: 3,

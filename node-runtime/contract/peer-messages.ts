@@ -211,6 +211,13 @@ export const PeerMessageShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('fenced'), term: TermShape, lineage: Id.nullable(), why: Sentence }),
   // any node
   z.object({ kind: z.literal('directory'), directory: DirectoryShape }),
+  /** Where nodes were last met: addresses to try, never to be trusted. */
+  z.object({
+    kind: z.literal('hints'),
+    nodes: z
+      .array(z.object({ node: Id, addresses: z.array(z.string().max(300)).max(limits.addressesMax) }))
+      .max(limits.nodesMax),
+  }),
   /** What a node says of itself, to whoever leads: once a second to the active, and at each connection. */
   z.object({
     kind: z.literal('told'),
