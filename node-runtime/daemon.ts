@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Duty } from './contract/facts.ts';
 import { votersOf, writersOf } from './core/cluster/charter.ts';
-import { found, isFounded } from './founding.ts';
+import type { Register } from './core/cluster/register.ts';
+import { isActive } from './core/node-state.ts';
+import { found, isFounded, places } from './founding.ts';
 import type { LocalActs } from './io/cli/outside.ts';
+import { openJournal } from './io/journal/journal.ts';
 import { makeLog } from './io/machine/log.ts';
 import { forkRunner } from './io/process/fork-runner.ts';
 import { join } from './joining.ts';
@@ -19,12 +22,13 @@ import { CannotStart, type RunningNode, startNode } from './running-node.ts';
 const host = { kind: 'daemon', startRunner: () => forkRunner() } as const;
 /** Where the browser console of `demo` is served, if that port is free. */
 const DEMO_LISTEN = '127.0.0.1:7400';
+const DEMO_JOIN_MS = 30_000;
 
 export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, onReady }) => {
   const node = await startNode({
     data,
     listen,
-    peers: peers ?? besideDoor(listen),
+    ...withPeers(peers ?? besideDoor(listen)),
     host,
     ...(name ? { name } : {}),
     ...(example ? { example } : {}),
@@ -44,8 +48,14 @@ export const runDemo: LocalActs['demo'] = async ({ keep, say, nodes }) => {
     const at = (place: number) => path.join(data, nameAt(place));
     if (!isFounded(at(0))) await found({ data: at(0), cluster: 'my-lab', name: nameAt(0) });
     const node = await startAnywhere(at(0));
-    await untilActive(node.loop);
-    for (let place = 1; place < nodes; place++) others.push(await startBeside(node, at(place), place));
+    // Those of an earlier start first: the others may have to agree before anybody is active.
+    const places = Array.from({ length: nodes - 1 }, (_, place) => place + 1);
+    for (const place of places) if (isFounded(at(place))) others.push(await startBeside(at(place), place));
+    for (const place of places) {
+      if (isFounded(at(place))) continue;
+      await joinBeside([node, ...others], at(place), place);
+      others.push(await startBeside(at(place), place));
+    }
     say('Binnacle is running. Open this address; it signs you in once, within ten minutes:');
     say(`  ${await signInAddress(node)}`);
     say(`Its certificate is self-made, so the browser warns once. Fingerprint ${node.fingerprint}`);
@@ -70,12 +80,22 @@ export const runDemo: LocalActs['demo'] = async ({ keep, say, nodes }) => {
 
 const nameAt = (place: number): string => demoNames[place] ?? `bench-${place - 2}`;
 
-async function startBeside(node: RunningNode, data: string, place: number): Promise<RunningNode> {
-  if (!isFounded(data)) {
-    const invited = await node.handlers.invite(desktopAsks({ duties: demoDuties[place] ?? ['worker'] }));
-    if ('code' in invited) throw new Error(invited.detail);
-    await join({ data, code: (invited.body as { code: string }).code, name: nameAt(place) });
+/** Whoever is active by then lets it in; while seats change nobody is, for a moment. */
+async function joinBeside(members: RunningNode[], data: string, place: number): Promise<void> {
+  const until = performance.now() + DEMO_JOIN_MS;
+  for (;;) {
+    const active = members.find((one) => isActive(one.loop.state) && one.url !== null);
+    const invited = active && (await active.handlers.invite(desktopAsks({ duties: demoDuties[place] ?? ['worker'] })));
+    if (invited && !('code' in invited)) {
+      await join({ data, code: (invited.body as { code: string }).code, name: nameAt(place) });
+      return;
+    }
+    if (performance.now() > until) throw new Error(invited ? invited.detail : 'No node of the demo became active.');
+    await new Promise((next) => setTimeout(next, 100));
   }
+}
+
+async function startBeside(data: string, place: number): Promise<RunningNode> {
   const log = makeLog(nameAt(place), process.env['BINNACLE_LOG'] ?? 'warn');
   return startNode({ data, host, listen: null, peers: '127.0.0.1:0', log });
 }
@@ -88,6 +108,9 @@ const desktopAsks = <B>(body: B) =>
     ...{ secure: false, signal: new AbortController().signal },
   }) as never;
 
+/** Left out, a node of several takes any free port. */
+const withPeers = (peers: string | null) => (peers === null ? {} : { peers });
+
 /** The other nodes come by the next port, unless told otherwise. */
 function besideDoor(listen: string | null): string | null {
   const match = /^(.*):(\d{1,5})$/.exec(listen ?? '');
@@ -98,25 +121,25 @@ function besideDoor(listen: string | null): string | null {
 
 /** Starts the node of a folder without network and without starting tasks, for one command. */
 export const borrowNode: LocalActs['offline'] = async (data) => {
-  const node = await startNode({ data, listen: null, host: null, log: makeLog('offline', 'error') });
-  if (isOneOfSeveral(node)) {
-    await node.stop();
-    throw new CannotStart(
-      'no_active',
-      `The node in ${data} is one of several, and is not running.`,
-      'Start it, or ask another node of the cluster by --url or --data.',
-    );
-  }
+  await refuseOneOfSeveral(data);
+  const node = await startNode({ data, listen: null, peers: null, host: null, log: makeLog('offline', 'error') });
   await untilActive(node.loop);
   return { socketPath: node.socketPath, stop: () => node.stop() };
 };
 
-/** Others have to agree before it may act: borrowing it for a command would only wait. */
-function isOneOfSeveral({ loop }: RunningNode): boolean {
-  const { accepted } = loop.state.member.register;
-  return (
-    !loop.state.member.keepsJournal ||
-    new Set([...votersOf(accepted).map((one) => one.node), ...writersOf(accepted)]).size > 1
+/** Others have to agree before it may act: borrowing it for a command would only wait, and disturb them. */
+async function refuseOneOfSeveral(data: string): Promise<void> {
+  const journal = await openJournal({ directory: places(data).journal, onFault: () => {} });
+  const { register: text } = journal.opened;
+  await journal.close();
+  if (text === null) return; // said better by whoever starts it
+  const { accepted, node } = JSON.parse(text) as Register;
+  const nodes = [...votersOf(accepted).map((one) => one.node), ...writersOf(accepted)];
+  if (nodes.length > 0 && nodes.every((one) => one === node)) return;
+  throw new CannotStart(
+    'no_active',
+    `The node in ${data} is one of several, and is not running.`,
+    'Start it, or ask another node of the cluster by --url or --data.',
   );
 }
 

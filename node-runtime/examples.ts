@@ -24,16 +24,14 @@ done
       path: 'survey.job.yaml',
       executable: false,
       text: `name: Survey
-description: Measures three sites one after the other and side by side, then reports.
+description: Measures three sites side by side, on whichever workers are free, then reports.
 parameters:
   day: { type: date, default: today, description: The day to survey }
   samples: { type: integer, default: 5, minimum: 1, maximum: 50 }
-  strict: { type: boolean, default: false, description: Fail when a sample is out of range }
+  strict: { type: boolean, default: false, description: Fail when a sample is 9 or more }
 tasks:
   prepare:
-    run: |
-      echo "surveying \${{ params.day }} with \${{ params.samples }} samples a site"
-      mkdir -p measured
+    run: echo "surveying \${{ params.day }} with \${{ params.samples }} samples a site"
   north:
     needs: prepare
     run: ./measure.sh north "\${{ params.samples }}"
@@ -47,10 +45,7 @@ tasks:
   compare:
     needs: [north, east, south]
     timeout: 1m
-    run: |
-      sort -n measured/*.txt | tail -n 3
-      if [ "\${{ params.strict }}" = true ]; then grep -q '^9' measured/*.txt && exit 3; fi
-      echo "compared $(cat measured/*.txt | wc -l) samples"
+    run: echo "three sites measured, exit codes \${{ tasks.north.exit_code }} \${{ tasks.east.exit_code }} \${{ tasks.south.exit_code }}"
 finally:
   report:
     run: echo "survey of \${{ params.day }} is over"
@@ -60,16 +55,15 @@ finally:
       path: 'measure.sh',
       executable: true,
       text: `#!/bin/sh
-# measure.sh SITE SAMPLES: writes numbers to measured/SITE.txt
+# measure.sh SITE SAMPLES: measures one site. Tasks may run on different workers, so nothing is handed on by files.
 set -eu
 site=$1
-: > "measured/$site.txt"
 i=0
 while [ "$i" -lt "$2" ]; do
   i=$((i + 1))
   value=$(awk -v seed="$i$$" 'BEGIN { srand(seed); printf "%.2f", rand() * 10 }')
-  echo "$value" >> "measured/$site.txt"
   echo "$site: sample $i is $value"
+  case "$PARAM_STRICT $value" in "true 9"*) exit 3 ;; esac
   sleep 0.3
 done
 `,

@@ -16,9 +16,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeContents } from './contents.ts';
 import { errors, type Refusal, refuse } from './contract/errors.ts';
+import type { Duty } from './contract/facts.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
 import { type Directory, type PeerMessage, PeerMessageShape, type Told } from './contract/peer-messages.ts';
 import { votersOf, writersOf } from './core/cluster/charter.ts';
+import { newestKnown } from './core/cluster/knowledge.ts';
 import { PROTOCOL_VERSION } from './core/cluster/messages.ts';
 import type { Register } from './core/cluster/register.ts';
 import { timings } from './core/cluster/timing.ts';
@@ -43,7 +45,16 @@ import { bootId, defaultSlots, type Load, onMains, platformText, watchLoad } fro
 import { makeMetrics } from './io/machine/metrics.ts';
 import { connectRunner } from './io/process/connect-runner.ts';
 import { nodeIdOf } from './io/trust/certificates.ts';
-import { hostsOf, type Identity, machineHosts, renewIfNeeded, serverCertificate } from './io/trust/identity.ts';
+import {
+  hostsOf,
+  type Identity,
+  identityFrom,
+  machineHosts,
+  makeJoinRequest,
+  needsRenewal,
+  renewIfNeeded,
+  serverCertificate,
+} from './io/trust/identity.ts';
 import { loadIdentity, saveIdentity } from './io/trust/identity-store.ts';
 import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
@@ -66,7 +77,10 @@ export type NodeOptions = {
   data: string;
   /** `host:port` for people and programs, or null for this computer only. */
   listen: string | null;
-  /** `host:port` for the other nodes of the cluster, or null: none can reach this one. */
+  /**
+   * `host:port` for the other nodes of the cluster; null: none can reach this one. Left out: any free port, once it
+   * is one of several, since the output of its tasks is read from it.
+   */
   peers?: string | null;
   /** Tasks at a time; the default is by the machine. */
   slots?: number;
@@ -120,7 +134,8 @@ function withNextStep(error: unknown): unknown {
 }
 
 const LOAD_MS = 2_000;
-const RENEW_LOOK_MS = 6 * 3_600_000;
+const RENEW_LOOK_MS = 10 * 60_000;
+const FIRST_LOOK_MS = 3_000;
 const LEAVE_MS = 2_500;
 const ADDRESSES_MAX = 4;
 
@@ -174,6 +189,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let worker: OwnWorker | null = null;
     let live: Live;
     let peers: Peers | null = null;
+    let dutiesChanged = () => {};
+    const peersListen = options.peers === undefined ? (directory.nodes.length > 1 ? '0.0.0.0:0' : null) : options.peers;
     const stop = async (error?: unknown) => {
       if (stopped) return ended.catch(() => {});
       stopped = true;
@@ -212,7 +229,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     function useDirectory(found: Directory): void {
       if (found.era < directory.era || (found.era === directory.era && found.position < directory.position)) return;
+      const before = dutiesHere().join();
       directory = found;
+      if (dutiesHere().join() !== before) dutiesChanged();
       peers?.setMembers(whereabouts.membersOf(found, self.node), keptBy(found, self.node));
       journal
         .saveRecord('directory', JSON.stringify(found))
@@ -225,7 +244,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     /** To one that was just met, or to all when somebody has moved. */
     function tellWhereabouts(to?: string): void {
       tryAnew();
-      const told = whereabouts.hints(self.node, peerAddresses(options.peers ?? null, peers?.port ?? null));
+      const told = whereabouts.hints(self.node, peerAddresses(peersListen, peers?.port ?? null));
       for (const node of to === undefined ? keptBy(directory, self.node) : [to]) peers?.send(node, told);
     }
 
@@ -288,7 +307,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         name,
         slots: options.host ? slots : 0,
       },
-      ...{ addresses: peerAddresses(options.peers ?? null, peers?.port ?? null), speaks: PROTOCOL_VERSION },
+      ...{ addresses: peerAddresses(peersListen, peers?.port ?? null), speaks: PROTOCOL_VERSION },
       ...{ program: programVersion, load, tasksRunning: worker?.running() ?? 0, platform, startedAt },
       watchRank: watchRank(),
       blobsMissing: contents.missing(),
@@ -321,6 +340,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     // ------------------------------------------------------- the doors
 
     let url: string | null = null;
+    let publicDoor: HttpServer | null = null;
     const door = options.listen ? readListen(options.listen) : null;
     let doorPort = 0;
     const parts: Parts = {
@@ -368,7 +388,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.push(() => fromPeers.close());
     const opened = await openPeers({
       ...{ identity, nodeIdOf, log },
-      listen: options.peers ? readListen(options.peers) : null,
+      listen: peersListen ? readListen(peersListen) : null,
       members: whereabouts.membersOf(directory, self.node),
       keep: keptBy(directory, self.node),
       onMessage: (from, message) => heard(from, message),
@@ -379,7 +399,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onLost: (node, why) => log.info({ node }, `The connection with ${node} was lost: ${why}`),
       acceptHttp: (socket, node) => fromPeers.accept(socket, node),
     }).catch((error) => {
-      throw cannotListen(error, options.peers!);
+      throw cannotListen(error, peersListen!);
     });
     peers = opened;
     undo.push(() => opened.close());
@@ -399,22 +419,27 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       });
       undo.push(() => outside.close());
       doorPort = listening.port;
-      // Addresses change and certificates end; neither may need a restart.
-      const renewing = setInterval(
-        () =>
-          void renew(at.trust, outside).then(
-            (renewed) => {
-              if (!renewed) return;
-              identity = renewed;
-              opened.useIdentity(renewed);
-            },
-            (error) => log.warn({ err: error }, 'The certificate could not be renewed.'),
-          ),
-        RENEW_LOOK_MS,
-      );
-      undo.push(() => clearInterval(renewing));
+      publicDoor = outside;
       url = `https://${shownHost(door.host)}:${listening.port}`;
     }
+    // Addresses change and certificates end; neither may need a restart.
+    const lookAtIdentity = () =>
+      void renewed(parts, at.trust, dutiesHere()).then(
+        (fresh) => {
+          if (!fresh) return;
+          identity = fresh;
+          opened.useIdentity(fresh);
+          publicDoor?.useCertificate(serverCertificate(fresh));
+        },
+        (error) => log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'),
+      );
+    const renewing = setInterval(lookAtIdentity, RENEW_LOOK_MS);
+    const first = setTimeout(lookAtIdentity, FIRST_LOOK_MS);
+    dutiesChanged = () => void setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
+    undo.push(
+      () => clearInterval(renewing),
+      () => clearTimeout(first),
+    );
     await writeFile(
       at.running,
       JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }),
@@ -454,6 +479,16 @@ async function leave(loop: Loop, log: NodeLog): Promise<void> {
   const late = new Promise<null>((done) => setTimeout(() => done(null), LEAVE_MS));
   const outcome = await Promise.race([told, late]);
   log.info({ outcome: outcome?.words ?? 'nobody answered in time' }, 'This node leaves.');
+  // Beside a lone active a watch still has to sign the change that takes its seat away (P24).
+  const until = performance.now() + LEAVE_MS;
+  while (performance.now() < until && isSeatedAlone(loop)) await new Promise((next) => setTimeout(next, 20));
+}
+
+/** Holds a seat without which the active could commit nothing. */
+function isSeatedAlone({ state: { member } }: Loop): boolean {
+  const newest = newestKnown(member);
+  const isSeated = votersOf(newest).some((voter) => voter.node === member.self.node);
+  return !member.keepsJournal && isSeated && writersOf(newest).length === 1;
 }
 
 /** The node of a founding knows nobody yet: it keeps the journal. */
@@ -529,13 +564,27 @@ async function currentIdentity(trust: string, data: string, name?: string) {
   return identity;
 }
 
-async function renew(trust: string, outside: HttpServer): Promise<Identity | null> {
-  const kept = await loadIdentity(trust);
-  const renewed = kept && (await renewIfNeeded(kept, machineHosts(), Date.now()));
-  if (!renewed) return null;
-  await saveIdentity(trust, renewed);
-  outside.useCertificate(serverCertificate(renewed));
-  return renewed;
+/** The identity as it should be by now, saved; null when it is right. What only a controller can give is asked of the active. */
+async function renewed(parts: Parts, trust: string, duties: Duty[]): Promise<Identity | null> {
+  const kept = parts.identity();
+  const leader = leaderOf(parts);
+  const isOthers = leader !== null && leader !== parts.loop.state.self.node;
+  let now = kept;
+  if (kept.authority.key === undefined && duties.includes('controller') && isOthers) {
+    const given = await askPeer<{ key: string }>(parts, leader, 'authority');
+    if (!('code' in given)) now = identityFrom({ ...now, authority: { cert: now.authority.cert, key: given.key } });
+  }
+  const hosts = machineHosts();
+  if (now.authority.key !== undefined) now = (await renewIfNeeded(now, hosts, Date.now())) ?? now;
+  else if (needsRenewal(now, hosts, Date.now()) && isOthers) {
+    const { request } = await makeJoinRequest(now.node.key);
+    const given = await askPeer<{ certificate: string }>(parts, leader, 'renew', { request, hosts });
+    if ('code' in given) throw new Error(given.detail);
+    now = identityFrom({ ...now, node: { cert: given.certificate, key: now.node.key } });
+  }
+  if (now === kept) return null;
+  await saveIdentity(trust, now);
+  return now;
 }
 
 function cannotListen(error: unknown, where: string): CannotStart {

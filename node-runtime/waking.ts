@@ -67,6 +67,7 @@ export async function wakeFromDisk(asked: {
       journal: tail,
       snapshot: snapshot ? { index: snapshot.index, term: snapshot.term, chain: snapshot.chain } : null,
       dropped: kept.floor.index,
+      committed,
       mark,
       roster: { controllers: [], watch: null, spares: [] },
       timing,

@@ -68,12 +68,9 @@ export function connected(state: NodeState, node: string): void {
   const term = termTaken(state);
   if (!term || !isActive(state)) return;
   greetAgain(state, node, term);
-  if (!isController(state, node))
+  if (node !== state.self.node && state.membersAt <= state.member.committed)
     state.out.push({ effect: 'send', to: node, message: { kind: 'directory', directory: directoryOf(state) } });
 }
-
-const isController = (state: NodeState, node: string): boolean =>
-  state.replicated.members.nodes.get(node)?.duties.includes('controller') === true;
 
 export function directoryOf({ replicated }: NodeState): Directory {
   const nodes = [...replicated.members.nodes.values()].map(({ id, name, duties, addresses }) => ({
@@ -100,8 +97,9 @@ export function useMembers(
     const directory = directoryOf(state);
     state.out.push({ effect: 'useDirectory', directory });
     if (isActive(state))
+      // Also to controllers: one that was promoted keeps no journal yet to read it from.
       for (const { id } of state.replicated.members.nodes.values())
-        if (!isController(state, id))
+        if (id !== state.self.node)
           state.out.push({ effect: 'send', to: id, message: { kind: 'directory', directory } });
   }
   if (!isCommitted && state.rosterTold !== '') return;

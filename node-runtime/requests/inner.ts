@@ -14,6 +14,7 @@ import type { Wish } from '../core/wishes.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import type { Inner, InnerAnswer } from '../io/http/inner.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
+import { signJoinRequest } from '../io/trust/identity.ts';
 import { identify } from './identify.ts';
 import { readJobSource } from './job-source.ts';
 import { makeLocalDirectory } from './local-sandboxes.ts';
@@ -139,6 +140,26 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       ];
       const kept = await loop.read(({ keys }) => answerOf(keys, by, key, request));
       return kept && 'code' in kept ? kept : json(kept);
+    },
+
+    /** Only controllers keep the key of the authority; one that was promoted asks for it. */
+    async authority({ node }) {
+      const isController = loop.state.replicated.members.nodes.get(node)?.duties.includes('controller') === true;
+      const { key } = parts.identity().authority;
+      if (!isController || key === undefined)
+        return refuse('role_missing', 'Only a controller gets this, from a controller.');
+      return json({ key });
+    },
+
+    /** A new certificate for a member's present key, when the old one ends or its addresses are others. */
+    async renew({ node, body }) {
+      const asked = z
+        .object({ request: z.string().max(8192), hosts: z.array(z.string().max(255)).max(32) })
+        .parse(JSON.parse((await body(65_536)).toString('utf8')));
+      const member = loop.state.replicated.members.nodes.get(node);
+      if (!member) return refuse('node_unknown', 'It is no member of this cluster.');
+      const of = { nodeId: node, nodeName: member.name, hosts: asked.hosts };
+      return json({ certificate: await signJoinRequest(parts.identity().authority, asked.request, of) });
     },
 
     /** The text of a job file in a local sandbox of this node. */

@@ -18,6 +18,7 @@ import { needsRecovery, obstacleInWords } from '../core/cluster/waiting.ts';
 import { openEntry } from '../core/folding.ts';
 import { endOf } from '../core/journal/tail.ts';
 import { isActive } from '../core/node-state.ts';
+import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import { signJoinRequest } from '../io/trust/identity.ts';
 import { nodeView } from './cluster.ts';
@@ -97,6 +98,12 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       if (identity.authority.key === undefined)
         return refuse('not_active', `${parts.name} does not keep the key of the authority.`);
       const hash = hashOf(secret);
+      // Nothing is signed for somebody who does not know a secret; who used it before gets the same answer by its key.
+      const { invites } = loop.state.replicated.members;
+      const isKnown =
+        [...invites.values()].some((one) => one.hash === hash) ||
+        answerOf(loop.state.replicated.keys, 'node', `join ${hash}`, '') !== null;
+      if (!isKnown) return refuse('invite_invalid', 'The code is unknown, was used, or its time is over.');
       const certificate = await signed(request, { nodeId: node, nodeName: name, hosts });
       if (isRefusal(certificate)) return certificate;
       const key = { key: `join ${hash}`, request: hashOf(`${node}\n${request}`) };

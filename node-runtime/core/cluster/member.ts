@@ -46,6 +46,8 @@ export type Waking = {
   journal: Tail;
   snapshot: Position | null;
   dropped: number;
+  /** Noted as committed a while ago; absent: only the snapshot says so. */
+  committed?: number;
   mark: Mark | null;
   roster: Roster;
   timing: Timing;
@@ -69,7 +71,11 @@ export function wakeMember(waking: Waking): Member {
     self: { node: register.node, store: register.store },
     registerSaved: register.saves,
     synced: end.index,
-    committed: register.accepted.lastClaim === undefined ? (waking.snapshot?.index ?? 0) : 0, // P32: it may be given up
+    // P32: after a confirmed loss what was committed may be given up.
+    committed:
+      register.accepted.lastClaim === undefined
+        ? Math.max(waking.snapshot?.index ?? 0, Math.min(waking.committed ?? 0, end.index))
+        : 0,
     mark: waking.mark && { ...waking.mark, exact: false },
     markSavedAt: now,
     disk: { given: 0, done: 0, givenAt: [], ends: [], stalled: false },

@@ -5,7 +5,7 @@
  * Rules: P5, P18, P19, P22, P27, P32.
  */
 import { holds, isQuorum, votersOf, voterText, writersOf } from './charter.ts';
-import { isAlive, newestKnown, selfText } from './knowledge.ts';
+import { heardWithin, isAlive, newestKnown, selfText } from './knowledge.ts';
 import { quorumHears } from './leading.ts';
 import type { Member } from './member-state.ts';
 
@@ -28,7 +28,8 @@ export function obstacleInWords(m: Member, nameOf: (node: string) => string): { 
     selfText(m),
     ...votersOf(newest)
       .map(voterText)
-      .filter((text) => isAlive(m, text)),
+      // It counts as alive for longer, but what does not answer now is what is waited for.
+      .filter((text) => isAlive(m, text) && heardWithin(m, text.split('#')[0]!, 2 * m.timing.suspectMs)),
   ]);
   const silent = votersOf(newest)
     .filter((voter) => !heard.has(voterText(voter)))

@@ -150,11 +150,11 @@ export function buildServer(options: ServerOptions): HttpServer {
   }
 
   function slowDown(name: RouteName, body: unknown, address: string): Refused | null {
-    if (name !== 'signIn' && name !== 'signInByLink') return null;
+    if (name !== 'signIn' && name !== 'signInByLink' && name !== 'join') return null;
     const who = name === 'signIn' ? { address, name: (body as { name: string }).name } : { address };
     const waitMs = throttle.try(who, performance.now());
     if (waitMs === 0) return null;
-    return { ...refuse('too_many', 'Too many tries to sign in; wait before the next one.'), retryAfterMs: waitMs };
+    return { ...refuse('too_many', 'Too many tries; wait before the next one.'), retryAfterMs: waitMs };
   }
 
   async function serve(name: RouteName, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

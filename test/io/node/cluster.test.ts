@@ -228,6 +228,51 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     await whole(parked);
   });
 
+  it('takes a worker for a controller and back: it keeps a journal, pairs, and has what it needs to let others in', {
+    timeout: 120_000,
+  }, async () => {
+    const spare = await RealNode.join(a, 'spare', ['worker']);
+    await spare.start(door);
+    await watch.must('PUT', '/api/v1/nodes/spare', { duties: ['controller', 'worker'] });
+    const { standby } = await view(watch);
+    await watch.must('PUT', `/api/v1/nodes/${standby}`, { duties: ['worker'] });
+    await eventually(
+      'the new controller stands by',
+      async () => {
+        const cluster = await view(watch);
+        return cluster.mode === 'paired' && cluster.standby === 'spare';
+      },
+      40_000,
+    );
+    const identity = () => JSON.parse(readFileSync(path.join(spare.data, 'trust', 'identity.json'), 'utf8'));
+    await eventually('it has the key of the authority', () => typeof identity().authority.key === 'string', 30_000);
+    await watch.must('PUT', `/api/v1/nodes/${standby}`, { duties: ['controller', 'worker'] });
+    await watch.must('PUT', '/api/v1/nodes/spare', { duties: ['worker'] });
+    await eventually(
+      'the old one is back',
+      async () => (await view(watch)).standby === standby && (await view(watch)).mode === 'paired',
+      60_000,
+    );
+    await watch.must('DELETE', '/api/v1/nodes/spare');
+    await spare.remove();
+    await whole(a);
+  });
+
+  it('lets a watch leave: its seat is kept beside a pair, and work goes on when it leaves a lone active', {
+    timeout: 120_000,
+  }, async () => {
+    const { active, standby } = await view(worker);
+    await nodeNamed(standby!).kill();
+    await eventually('it leads alone', async () => (await view(worker)).mode === 'solo');
+    expect(await watch.stop()).toBe(0);
+    const run = await worker.launch('shared', 'count.sh');
+    expect(await worker.until(run.id)).toMatchObject({ state: 'succeeded' });
+    expect((await view(worker)).active).toBe(active);
+    await watch.start(door);
+    await nodeNamed(standby!).start(door);
+    await whole(worker);
+  });
+
   it('lets a person confirm a loss when nobody else can know, bound to what was shown', {
     timeout: 120_000,
   }, async () => {
