@@ -24,7 +24,7 @@ const host = { kind: 'daemon', startRunner: () => forkRunner() } as const;
 const DEMO_LISTEN = '127.0.0.1:7400';
 const DEMO_JOIN_MS = 30_000;
 
-export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, onReady }) => {
+export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, links, onReady }) => {
   const node = await startNode({
     data,
     listen,
@@ -32,6 +32,7 @@ export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, ex
     host,
     ...(name ? { name } : {}),
     ...(example ? { example } : {}),
+    ...(links ? { timing: links } : {}),
   });
   onReady(node);
   return untilStopped(node);

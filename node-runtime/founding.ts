@@ -41,6 +41,9 @@ export const places = (data: string) => ({
   running: path.join(data, 'running.json'),
 });
 
+/** Who belongs to the cluster, beside the keys: still readable when the journal is damaged. */
+export const memberFile = (data: string): string => path.join(places(data).trust, 'members.json');
+
 export const isFounded = (data: string): boolean => existsSync(path.join(places(data).trust, 'identity.json'));
 
 export async function found(asked: Founding): Promise<Founded> {

@@ -14,6 +14,7 @@ const acts: LocalActs = {
   join: async (asked) => (await import('./joining.ts')).join(asked),
   node: async (asked) => (await import('./daemon.ts')).runNode(asked),
   demo: async (asked) => (await import('./daemon.ts')).runDemo(asked),
+  copyAnew: async (asked) => (await import('./copying-anew.ts')).copyAnew(asked),
   doctor: async ({ data }) => (await import('./doctor.ts')).examine(data),
   offline: async (data) => (await import('./daemon.ts')).borrowNode(data),
 };

@@ -28,7 +28,7 @@ import { endedRuns } from './core/jobs/jobs.ts';
 import { type SandboxRecord, sandboxNamed, sandboxView } from './core/sandboxes/sandboxes.ts';
 import { exampleSandbox } from './examples.ts';
 import { fetchSnapshot, makeFilesOf } from './fetching.ts';
-import { places } from './founding.ts';
+import { memberFile, places } from './founding.ts';
 import type { Host } from './host.ts';
 import { openBlobs } from './io/files/blobs.ts';
 import { openUploads } from './io/files/uploads.ts';
@@ -233,9 +233,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       directory = found;
       if (dutiesHere().join() !== before) dutiesChanged();
       peers?.setMembers(whereabouts.membersOf(found, self.node), keptBy(found, self.node));
-      journal
-        .saveRecord('directory', JSON.stringify(found))
-        .catch((error) => log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'));
+      Promise.all([
+        journal.saveRecord('directory', JSON.stringify(found)),
+        writeFile(memberFile(options.data), JSON.stringify(found), { mode: 0o600 }),
+      ]).catch((error) => log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'));
       loop?.keepJournal(dutiesHere().includes('controller'));
     }
 

@@ -135,7 +135,7 @@ export const errors = {
   journal_damaged: {
     status: 503,
     title: 'The journal of this node is damaged',
-    next: 'Do not delete anything. Run: binnacle doctor.',
+    next: 'Do not delete anything. Run: binnacle doctor. If another controller is well: binnacle copy-anew.',
   },
   folder_in_use: {
     status: 503,

@@ -194,6 +194,9 @@ export const Evidence = z
     loss: z.string().meta({ description: 'What is lost if the statement is right, in a sentence' }),
     danger: z.string().meta({ description: 'What happens if it is wrong, in a sentence' }),
     opensEra: z.boolean(),
+    proofTerm: z.string().meta({
+      description: 'A lost controller that can still be reached by a person proves with this term that it has stopped',
+    }),
   })
   .meta({ id: 'Evidence' });
 export type Evidence = z.infer<typeof Evidence>;

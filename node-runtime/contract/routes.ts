@@ -210,12 +210,29 @@ export const routes = {
         evidence: z.string().max(2000),
         lost: z.array(z.string().max(128)).max(8),
         statement: z.string().min(1).max(1000),
+        proof: z.string().max(8_000).optional().meta({ description: 'the parking code of a lost controller' }),
         chosen: z
           .boolean()
           .optional()
           .meta({ description: 'two eras stand against each other and this one is chosen' }),
       }),
       answer: z.object({ sentence: z.string() }),
+      change: false,
+    },
+  ),
+  parkingCode: route(
+    'POST',
+    '/api/v1/cluster/parking-code',
+    'admin',
+    'This controller stops for good below a term, and proves it by a code to be carried to another',
+    {
+      body: z.object({
+        term: z
+          .string()
+          .regex(/^\d{1,9}\.\d{1,15}\.[a-z0-9-]{1,64}$/)
+          .meta({ description: 'as the evidence of the other controller says' }),
+      }),
+      answer: z.object({ code: z.string(), sentence: z.string() }),
       change: false,
     },
   ),

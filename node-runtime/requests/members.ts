@@ -13,7 +13,7 @@ import type { Evidence } from '../contract/model.ts';
 import { holds, votersOf, voterText } from '../core/cluster/charter.ts';
 import { isAlive, newestKnown } from '../core/cluster/knowledge.ts';
 import { evidenceOf, objectionToClaim, opensEra } from '../core/cluster/loss.ts';
-import { termText } from '../core/cluster/terms.ts';
+import { nextTerm, parseTerm, termText } from '../core/cluster/terms.ts';
 import { needsRecovery, obstacleInWords } from '../core/cluster/waiting.ts';
 import { openEntry } from '../core/folding.ts';
 import { endOf } from '../core/journal/tail.ts';
@@ -21,6 +21,7 @@ import { isActive } from '../core/node-state.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import { signJoinRequest } from '../io/trust/identity.ts';
+import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
 import { nodeView } from './cluster.ts';
 import { inNames, leaderOf, nameOf } from './cluster-words.ts';
 import type { Parts } from './parts.ts';
@@ -36,6 +37,7 @@ type MemberRoutes =
   | 'activate'
   | 'recovery'
   | 'recover'
+  | 'parkingCode'
   | 'quarantine';
 
 /** Letters and digits that are not mistaken for each other when typed. */
@@ -181,6 +183,12 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         expiresAt: now + CLAIM_MS,
         ...(body.chosen ? { chosen: true } : {}),
       };
+      if (body.proof !== undefined) {
+        const proof = readParkingCode(body.proof, parts.identity().authority.cert);
+        if (!proof || proof.cluster !== claim.cluster || !body.lost.includes(proof.voter))
+          return refuse('recovery_refused', 'This is no parking code of a controller that is declared lost.');
+        claim.proof = { voter: proof.voter, end: proof.end };
+      }
       const known = new Set(votersOf(newest).map(voterText));
       const stranger = body.lost.find((text) => !known.has(text));
       if (stranger) return refuse('recovery_refused', `${stranger} is no voter of the newest charter.`);
@@ -188,6 +196,20 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       if (!ok) return refuse('recovery_refused', sentence(inNames(parts.directory(), words)));
       parts.log.warn({ claim }, `${caller.by} confirmed a loss.`);
       return { body: { sentence: `Confirmed. ${parts.name} asks the voters that are left.` } };
+    },
+
+    async parkingCode({ body }) {
+      const term = parseTerm(body.term)!;
+      const { ok, words, end } = await loop.wish({ wish: 'parkingCode', term });
+      if (!ok || !end) return refuse('recovery_refused', sentence(inNames(parts.directory(), words)));
+      const { register, self } = loop.state.member;
+      const code = makeParkingCode(parts.identity(), { cluster: register.cluster, voter: voterText(self), term, end });
+      return {
+        body: {
+          code,
+          sentence: `${parts.name} has stopped for good below that term; its journal ends at entry ${end.index}.`,
+        },
+      };
     },
 
     async quarantine({ query }) {
@@ -274,6 +296,7 @@ export function evidenceView(parts: Parts): Evidence {
       : `${parts.name} may lack what was acknowledged since it was last in step (its journal ends at entry ${end.index}). It is listed exactly where the watch remembers, when ${marks.join(' or ')} returns, from its quarantine.`,
     danger: `If ${suggested.map((text) => name(text.split('#')[0]!)).join(' or ') || 'it'} still runs somewhere, it may go on working beyond the cut: tasks may run twice, and what it acknowledges there will be set aside when it returns.`,
     opensEra: opensEra(member, newest, claim),
+    proofTerm: termText(nextTerm(member.self.node, [member.register.promised, newest.term, member.highest])),
   };
 }
 

@@ -261,6 +261,7 @@ export const evidence: Evidence = {
   danger:
     'If atlas still runs somewhere, it may start work that borea starts too. It can acknowledge nothing more; what it has written since is put aside when it comes back.',
   opensEra: false,
+  proofTerm: '0.9.n-borea',
 };
 export const quarantined: QuarantinedEntry[] = [81_144, 81_145].map((index, i) => ({
   id: i + 1,

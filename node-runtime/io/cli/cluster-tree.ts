@@ -99,6 +99,11 @@ function leadCommands(program: Command, add: Add): void {
     summary: 'end a stop for maintenance at this controller',
     act: (context) => lead.activate(context),
   });
+  add(program, 'parking-code <term>', {
+    summary: 'stop this controller for good, and prove it with a code for: recover --proof',
+    examples: ['binnacle parking-code 0.12.n-0a1b2c3d4e --data /srv/binnacle'],
+    act: (context, _options, [term = '']) => recovery.parkingCode(context, term),
+  });
   add(program, 'recover', {
     summary: 'show the evidence of a loss, and confirm it in words',
     examples: [
@@ -112,6 +117,7 @@ function leadCommands(program: Command, add: Add): void {
       several('--lost <node>', 'declared lost; may be repeated (default: what is suggested)'),
       option('--statement <text>', 'what you state, kept in the journal').argParser(statementChars),
       option('--evidence <text>', 'what you saw; refused when it has changed'),
+      option('--proof <code>', 'the parking code of a lost controller: then nothing is taken on trust'),
       option('--chosen', 'two eras stand against each other, and this one shall go on'),
       option('--yes', 'do not ask for the words to be typed'),
     ],

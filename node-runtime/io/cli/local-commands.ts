@@ -54,7 +54,7 @@ export async function join(context: Context, code: string, options: JoinOptions)
   return exitCodes.ok.code;
 }
 
-type NodeOptions = { listen?: string; peers?: string; name?: string; example?: boolean };
+type NodeOptions = { listen?: string; peers?: string; name?: string; example?: boolean; links?: 'lan' | 'slow' };
 
 export async function node(context: Context, options: NodeOptions): Promise<number> {
   return context.acts.node({
@@ -63,6 +63,7 @@ export async function node(context: Context, options: NodeOptions): Promise<numb
     peers: options.peers ?? null,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.example === undefined ? {} : { example: options.example }),
+    ...(options.links === undefined ? {} : { links: options.links }),
     onReady: (ready) => showReady(context, ready),
   });
 }
@@ -85,6 +86,16 @@ function showReady(context: Context, ready: ReadyNode): void {
 /** Two controllers, a watch, two workers; more are workers. */
 const demoNodes = 5;
 export const demoNodesMax = 12;
+export async function copyAnew(context: Context): Promise<number> {
+  const { aside, from } = await context.acts.copyAnew({ data: context.data });
+  if (context.json) context.document({ aside, from });
+  else {
+    context.say(`The damaged journal was put aside: ${aside}`);
+    context.say(`Start the node again: it gets all of it from ${from.join(' or ')}, and then stands by.`);
+  }
+  return exitCodes.ok.code;
+}
+
 type DemoOptions = { keep?: string; open?: boolean; nodes?: number };
 
 export async function demo(context: Context, options: DemoOptions): Promise<number> {

@@ -43,11 +43,15 @@ export type LocalActs = {
     peers: string | null;
     name?: string;
     example?: boolean;
+    /** How patient it is with the others; all nodes of a cluster alike. */
+    links?: 'lan' | 'slow';
     onReady(ready: ReadyNode): void;
   }): Promise<number>;
   /** Runs a cluster to look at, in a folder of its own. */
   demo(o: { nodes: number; open: boolean; keep?: string; say(line: string): void }): Promise<number>;
   doctor(o: { data: string }): Promise<Finding[]>;
+  /** Gives up a damaged journal, which is put aside, so that it is copied anew from another controller. */
+  copyAnew(o: { data: string }): Promise<{ aside: string; from: string[] }>;
   /** Starts the node of this folder in this process, without network. */
   offline(data: string): Promise<{ socketPath: string; stop(): Promise<void> }>;
 };

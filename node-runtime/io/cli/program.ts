@@ -102,6 +102,7 @@ function nodeCommands(program: Command, add: Add): void {
         'where the other nodes of the cluster reach it (default: the port after --listen)',
       ).argParser(listenAddress),
       option('--name <name>', 'how this node is called'),
+      option('--links <kind>', 'how patient it is; all nodes of a cluster alike').choices(['lan', 'slow']),
       option('--example', 'put a sandbox with examples into a new cluster'),
     ],
     act: (context, options) => local.node(context, options),
@@ -132,6 +133,11 @@ function nodeCommands(program: Command, add: Add): void {
       option('--no-open', 'do not open the console in a browser'),
     ],
     act: (context, options) => local.demo(context, options),
+  });
+  add(program, 'copy-anew', {
+    summary: 'give up a damaged journal, so that the other controller gives it again',
+    examples: ['binnacle copy-anew --data /srv/binnacle'],
+    act: (context) => local.copyAnew(context),
   });
   add(program, 'doctor', {
     summary: 'look for what is wrong with the node of a folder',

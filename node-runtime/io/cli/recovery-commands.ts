@@ -22,6 +22,7 @@ type RecoverOptions = {
   statement?: string;
   evidence?: string;
   chosen?: boolean;
+  proof?: string;
   show?: boolean;
   yes?: boolean;
 };
@@ -65,7 +66,8 @@ async function confirmed(
   }
   // Of two eras that stand against each other the other one is alive, and a person knows it (P32).
   const chosen = options.chosen === true || evidence.nodes.some((node) => node.alive && lost.includes(node.voter));
-  const body = { evidence: evidence.evidence, lost, statement, ...(chosen ? { chosen } : {}) };
+  const proof = options.proof === undefined ? {} : { proof: options.proof };
+  const body = { evidence: evidence.evidence, lost, statement, ...(chosen ? { chosen } : {}), ...proof };
   try {
     const answer = await client.ask('recover', { body });
     if (context.json) context.document({ ...answer, lost, statement });
@@ -78,6 +80,19 @@ async function confirmed(
     }
     throw fault;
   }
+}
+
+/** At the lost controller, if a person can reach it: it stops for good and says so in a code that can be carried. */
+export async function parkingCode(context: Context, term: string): Promise<number> {
+  return withNode(context, 'running', async (client) => {
+    const answer = await client.ask('parkingCode', { body: { term } });
+    if (context.json) context.document(answer);
+    else {
+      context.note(plain(answer.sentence));
+      context.say(answer.code);
+    }
+    return exitCodes.ok.code;
+  });
 }
 
 const nameOf = (evidence: Evidence, voter: string): string =>
@@ -132,6 +147,9 @@ function showEvidence(context: Context, evidence: Evidence): void {
     );
   }
   say(`${paint('Evidence', 'grey')}        ${plain(evidence.evidence)}`);
+  say(
+    `${paint('Safer', 'grey')}           where a lost controller can still be reached: binnacle parking-code ${plain(evidence.proofTerm)} there, then --proof here`,
+  );
 }
 
 const pageEntries = 1_000;

@@ -144,6 +144,7 @@ export const madeEvidence = (change: Partial<Evidence> = {}): Evidence => ({
   loss: 'Up to entry 4,711 was acknowledged; ctl-b has 4,650: 61 entries are lost.',
   danger: 'If ctl-a is not off, both may start work until they hear of each other.',
   opensEra: false,
+  proofTerm: '0.9.n-borea',
   ...change,
 });
 

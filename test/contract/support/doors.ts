@@ -220,6 +220,7 @@ export const bodies: { [N in RouteName]?: unknown } = {
   },
   park: { why: 'new memory' },
   recover: { evidence: 'e', lost: [], statement: 'it is off' },
+  parkingCode: { term: '0.3.n-0123456789' },
 };
 
 /** A request to a route that is right in everything but, perhaps, who asks. */
