@@ -154,8 +154,9 @@ shell.on('message', ({ data, ports }) => {
       else process.exit(0);
       break;
     case 'suspend':
-    case 'resume':
-      // Alone in its cluster a node holds no lease that sleep could end: nothing has to be done.
+      void node?.sleep();
       break;
+    case 'resume':
+      break; // the loop sees by its own clock that it was away
   }
 });

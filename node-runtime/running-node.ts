@@ -112,6 +112,8 @@ export type RunningNode = {
   /** Resolves when it has stopped; rejects with the reason when it had to. */
   stopped: Promise<void>;
   stop(): Promise<void>;
+  /** The machine is about to sleep: others are told, and an active hands over if somebody can take it. */
+  sleep(): Promise<void>;
 };
 
 /** A node that cannot start: what is the matter, and what to do. */
@@ -463,6 +465,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       handlers,
       stopped: ended,
       stop: () => stop(),
+      sleep: () => beforeSleep(loop, log),
     };
   } catch (error) {
     await takeApart().catch(() => {});
@@ -483,6 +486,13 @@ async function leave(loop: Loop, log: NodeLog): Promise<void> {
   // Beside a lone active a watch still has to sign the change that takes its seat away (P24).
   const until = performance.now() + LEAVE_MS;
   while (performance.now() < until && isSeatedAlone(loop)) await new Promise((next) => setTimeout(next, 20));
+}
+
+/** P24, P26. Nothing is parked: an active that nobody can follow goes on when it wakes. */
+async function beforeSleep(loop: Loop, log: NodeLog): Promise<void> {
+  if (loop.state.member.phase.phase !== 'leading') return leave(loop, log);
+  const { words } = await loop.wish({ wish: 'switchOver' });
+  log.info({ outcome: words }, 'This machine goes to sleep.');
 }
 
 /** Holds a seat without which the active could commit nothing. */

@@ -14,6 +14,8 @@ const whole = z.number().int().min(0);
 export const TermShape = z.object({ era: whole, number: whole, node: Id });
 const Chain = z.string().max(64);
 const Position = z.object({ index: whole, term: TermShape, chain: Chain });
+/** What a parking code says once its signature holds (`io/trust/parking-code.ts`); `voter` is node#store. */
+export const ParkedAt = z.object({ cluster: Id, voter: z.string().max(130), term: TermShape, end: Position });
 const Voter = z.object({ node: Id, store: Id });
 const VoterText = z.string().max(130);
 const Sentence = z.string().max(1_000);

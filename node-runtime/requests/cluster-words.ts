@@ -165,7 +165,9 @@ const isController = (parts: Parts, node: string): boolean =>
     ?.duties.includes('controller') === true;
 
 const isSilent = (parts: Parts, node: string): boolean =>
-  node !== parts.loop.state.self.node && isActive(parts.loop.state) && parts.peers()?.status(node).connected !== true;
+  node !== parts.loop.state.self.node &&
+  isActive(parts.loop.state) &&
+  (parts.loop.state.member.leaving.has(node) || parts.peers()?.status(node).connected !== true);
 
 /** What a node does now, read from the charter. */
 export function rolesOf(parts: Parts, node: string, duties: string[]): Node['roles'] {

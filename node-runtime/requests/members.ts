@@ -13,7 +13,7 @@ import type { Evidence } from '../contract/model.ts';
 import { holds, votersOf, voterText } from '../core/cluster/charter.ts';
 import { isAlive, newestKnown } from '../core/cluster/knowledge.ts';
 import { evidenceOf, objectionToClaim, opensEra } from '../core/cluster/loss.ts';
-import { nextTerm, parseTerm, termText } from '../core/cluster/terms.ts';
+import { compareTerms, nextTerm, parseTerm, termText } from '../core/cluster/terms.ts';
 import { needsRecovery, obstacleInWords } from '../core/cluster/waiting.ts';
 import { openEntry } from '../core/folding.ts';
 import { endOf } from '../core/journal/tail.ts';
@@ -187,6 +187,11 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         const proof = readParkingCode(body.proof, parts.identity().authority.cert);
         if (!proof || proof.cluster !== claim.cluster || !body.lost.includes(proof.voter))
           return refuse('recovery_refused', 'This is no parking code of a controller that is declared lost.');
+        if (compareTerms(proof.term, newest.term) <= 0)
+          return refuse(
+            'recovery_refused',
+            'This parking code is older than what is known here: that node went on after it.',
+          );
         claim.proof = { voter: proof.voter, end: proof.end };
       }
       const known = new Set(votersOf(newest).map(voterText));

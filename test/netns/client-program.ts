@@ -142,12 +142,16 @@ function client(task: Task, number: number, emit: (operation: Operation) => void
     emit({ ...operation, run });
   }
 
+  /** A refusal, as of a node whose disk is full, says nothing about what is there. */
+  const foundIn = ({ status }: { status: number | null }): boolean | null =>
+    status === 200 ? true : status === 404 ? false : null;
+
   async function readRun(): Promise<void> {
     if (launched.length === 0) return;
     // Mostly what is new: that is what may be missing.
     const run = launched[Math.max(0, launched.length - 1 - Math.floor(chance.next() ** 3 * launched.length))]!;
-    const { operation, reply } = await through('readRun', { method: 'GET', path: `/api/v1/runs/${run}` });
-    emit({ ...operation, run, found: reply && operation.status !== null ? operation.status === 200 : null });
+    const { operation } = await through('readRun', { method: 'GET', path: `/api/v1/runs/${run}` });
+    emit({ ...operation, run, found: foundIn(operation) });
   }
 
   async function readFile(): Promise<void> {
@@ -157,7 +161,7 @@ function client(task: Task, number: number, emit: (operation: Operation) => void
       method: 'GET',
       path: `/api/v1/sandboxes/work/files/${path}`,
     });
-    const found = reply && operation.status !== null ? operation.status === 200 : null;
+    const found = foundIn(operation);
     emit({ ...operation, path, found, number: found ? Number(reply!.text) : null });
   }
 

@@ -11,7 +11,7 @@ import type { Cluster, Run, RunSummary } from '../../node-runtime/contract/model
 import { BadDisk } from '../support/bad-disk.ts';
 import { FalseClock } from '../support/false-clock.ts';
 import { Network } from '../support/namespaces.ts';
-import { binnacle, eventually, hasEnded } from '../support/real-node.ts';
+import { eventually, hasEnded } from '../support/real-node.ts';
 import { SmallDisk } from '../support/small-disk.ts';
 import type { Marks } from './checks.ts';
 import type { Task } from './client-program.ts';
@@ -41,12 +41,6 @@ export const three: Member[] = [
 export const CLIENT_HOST = 'client';
 const SETTLED_MS = 60_000;
 const RUNS_END_MS = 90_000;
-
-/** Why this build makes no cluster of several; null when it does. */
-export async function whyNoCluster(): Promise<string | null> {
-  const asked = await binnacle(['invite', '--help']);
-  return asked.code === 0 && asked.out.includes('--role') ? null : 'this program cannot invite other nodes';
-}
 
 export class NetCluster {
   readonly network: Network;

@@ -16,7 +16,7 @@ import type { NetCluster as Made } from './cluster.ts';
 import { nowMs, type Operation } from './operation.ts';
 
 process.env['BINNACLE_TEST_BUILT'] = '1'; // read by what is loaded from here on
-const { alone, CLIENT_HOST, NetCluster, three, whyNoCluster } = await import('./cluster.ts');
+const { alone, CLIENT_HOST, NetCluster, three } = await import('./cluster.ts');
 const { whyNoNetworks } = await import('../support/namespaces.ts');
 const { eventually } = await import('../support/real-node.ts');
 const { Peer } = await import('./peer.ts');
@@ -160,8 +160,7 @@ async function measure(cluster: Made): Promise<Row[]> {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const why =
   (await whyNoNetworks()) ??
-  (existsSync(path.join(root, 'dist', 'runtime', 'main.js')) ? null : 'nothing is built: npm run build') ??
-  (members.length > 1 ? await whyNoCluster() : null);
+  (existsSync(path.join(root, 'dist', 'runtime', 'main.js')) ? null : 'nothing is built: npm run build');
 if (why) {
   console.log(`No figures: ${why}.`);
   process.exit(1);

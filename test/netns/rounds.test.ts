@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { type Chance, chanceOf } from '../simulation/random.ts';
 import { falseClockLibrary } from '../support/false-clock.ts';
 import { whyNoNetworks } from '../support/namespaces.ts';
-import { type NetCluster, three, whyNoCluster } from './cluster.ts';
+import { type NetCluster, three } from './cluster.ts';
 import {
   clockJump,
   cut,
@@ -34,7 +34,7 @@ import { play, scheduleOf } from './schedule.ts';
 const DAY_SECONDS = 86_400;
 const DISK = { mebibytes: 48 };
 type Pair = [string, string];
-const noNetworks = (await whyNoNetworks()) ?? (await whyNoCluster());
+const noNetworks = await whyNoNetworks();
 const noClock = falseClockLibrary() ? null : 'libfaketime is missing, package faketime';
 
 /** On a busy machine it may have changed a moment ago: the one that leads when all is settled. */

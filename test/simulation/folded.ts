@@ -46,7 +46,7 @@ export function fold(folded: Folded, text: string, workers: readonly string[]): 
       return;
     case 'place':
     case 'adopt':
-      return placed(folded, a, b, c, index);
+      return placed(folded, a, b, c, index, kind === 'adopt');
     case 'end':
       return ended(folded, a, b, index);
     case 'again':
@@ -67,10 +67,18 @@ export function fold(folded: Folded, text: string, workers: readonly string[]): 
   }
 }
 
-function placed(folded: Folded, attempt: string, name: string, worker: string, index: number): void {
+/** An adopted attempt is the newer one: what the journal knows from before the claim may have ended in what was given up. */
+function placed(
+  folded: Folded,
+  attempt: string,
+  name: string,
+  worker: string,
+  index: number,
+  isAdopted: boolean,
+): void {
   folded.attempts.set(attempt, { task: name, worker, placed: index, state: null, ended: 0 });
   const task = folded.tasks.get(name);
-  if (task && task.live === null && !task.done) task.live = attempt;
+  if (task && (task.live === null || isAdopted) && !task.done) task.live = attempt;
 }
 
 function ended(folded: Folded, name: string, state: string, index: number): void {

@@ -77,12 +77,16 @@ export class RealNode {
     return new RealNode(data);
   }
 
-  /** A node that has joined the cluster of a running one, by an invite, in a fresh folder. */
-  static async join(member: RealNode, name: string, duties: string[]): Promise<RealNode> {
+  /** A node that has joined the cluster of a running one, by an invite, in a fresh folder (or in `data`). */
+  static async join(
+    member: RealNode,
+    name: string,
+    duties: string[],
+    data = mkdtempSync(path.join(tmpdir(), `binnacle-${name}-`)),
+  ): Promise<RealNode> {
     const roles = duties.flatMap((duty) => ['--role', duty]);
     const invited = await binnacle(['invite', ...roles, '--json', '--data', member.data]);
     if (invited.code !== 0) throw new Error(invited.err);
-    const data = mkdtempSync(path.join(tmpdir(), `binnacle-${name}-`));
     const { code } = JSON.parse(invited.out) as { code: string };
     const joined = await binnacle(['join', code, '--data', data, '--name', name, '--json']);
     if (joined.code !== 0) throw new Error(joined.err);

@@ -7,6 +7,8 @@ import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, writeSy
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster, Evidence } from '../../../node-runtime/contract/model.ts';
+import { loadIdentity } from '../../../node-runtime/io/trust/identity-store.ts';
+import { makeParkingCode } from '../../../node-runtime/io/trust/parking-code.ts';
 import { binnacle, eventually, RealNode, refusalOf } from '../../support/real-node.ts';
 
 const door = ['--listen', '127.0.0.1:0'];
@@ -98,6 +100,16 @@ describe('two controllers and a watch, when disks fail', () => {
     expect(refusalOf(await b.ask('POST', '/api/v1/cluster/recovery', { ...lost, proof: altered }))).toBe(
       '409 recovery_refused',
     );
+    // Signed by the right node, but in a term that is over.
+    const [voter = ''] = shown.suggested;
+    const identity = (await loadIdentity(path.join(a.data, 'trust')))!;
+    const term = { era: 0, number: 1, node: identity.nodeId };
+    const old = { cluster: identity.clusterId, voter, term, end: { index: 1, term, chain: '' } };
+    const outdated = await b.ask('POST', '/api/v1/cluster/recovery', {
+      ...lost,
+      proof: makeParkingCode(identity, old),
+    });
+    expect(outdated.text).toContain('older than what is known');
     await b.must('POST', '/api/v1/cluster/recovery', { ...lost, proof });
     const after = await eventually('it leads', async () => {
       const cluster = await view(b);
