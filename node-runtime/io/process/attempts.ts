@@ -412,8 +412,10 @@ export class Attempts {
       return 'watched';
     }
     live.stop = readStop(live.folder);
-    if (standing.kind === 'exited') {
-      this.#clear(live, { kind: 'code', code: standing.code, at: standing.at });
+    // It may have ended since its standing was read.
+    const exit = standing.kind === 'exited' ? standing : readExit(live.folder);
+    if (exit !== null) {
+      this.#clear(live, { kind: 'code', code: exit.code, at: exit.at });
       return 'ended';
     }
     return this.#giveUp(live, 'Its wrapper ended without saying how the job went.');
