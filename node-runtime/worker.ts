@@ -72,6 +72,8 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
   const known = new Map<string, Known>();
   /** Orders that the fence has not decided on yet. */
   const ordered = new Map<string, { order: Order; from: string }>();
+  /** To be stopped, though the runner may not have them yet: their order is being saved, or their files are fetched. */
+  const stopped = new Set<string>();
   const fence: Worker = wakeWorker(rememberedFence());
   /** What of the fence is on disk: it is gone back to when the disk is full. */
   let saved: KeptFence = withoutAttempts(fence.fence);
@@ -125,7 +127,7 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
     carryOut(effects, from);
     if (refused) return;
     renew(granted);
-    if (message.kind === 'stop') runner.stop(attemptText(message), 'cancelled');
+    if (message.kind === 'stop') stop(attemptText(message));
     else if (message.kind === 'sweep') runner.sweep([message.run]);
   }
 
@@ -133,6 +135,12 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
   function renew(granted: number | null): void {
     renewLease(lease, granted, clock());
     if (granted !== null) runner.renewLease(leaseEndsAt(lease, timing) - parts.clockOrigin);
+  }
+
+  function stop(attempt: string): void {
+    const one = known.get(attempt);
+    if (ordered.has(attempt) || (one && one.state !== 'ended')) stopped.add(attempt);
+    runner.stop(attempt, 'cancelled');
   }
 
   function startAsked(from: string, order: Order, inTerm: InTerm, granted: number | null): void {
@@ -215,7 +223,10 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
     const { run, task, number } = one.order;
     known.set(attempt, { name: { run, task, number }, order: one.order, state: 'saved' });
     parts.filesOf(one.order, one.from).then(
-      (files) => runner.start(processOrder(attempt, one.order, files)),
+      (files) => {
+        runner.start(processOrder(attempt, one.order, files));
+        if (stopped.has(attempt)) runner.stop(attempt, 'cancelled');
+      },
       (error: Error) =>
         heard({
           attempt,
@@ -248,6 +259,7 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
       outputCut: false,
     };
     known.set(attempt, { name: { run, task, number }, order: one.order, state: 'ended', end });
+    stopped.delete(attempt);
     tell(attempt);
   }
 
@@ -259,6 +271,7 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
     const { name, order } = one;
     if (report.type === 'ended') {
       known.set(report.attempt, { name, order, state: 'ended', end: report.end });
+      stopped.delete(report.attempt);
       noteEnded(report.attempt);
     } else known.set(report.attempt, { name, order, state: 'running', at: report.at });
     tell(report.attempt);

@@ -222,6 +222,13 @@ describe('a log that is begun anew', () => {
     return next;
   };
 
+  /** In their headers. */
+  const bitsApart = (one: Buffer, other: Buffer): number => {
+    let bits = 0;
+    for (let at = 0; at < 32; at++) for (let apart = one[at]! ^ other[at]!; apart > 0; apart &= apart - 1) bits++;
+    return bits;
+  };
+
   test('its new header, cut at any byte, is no damage: all it held is in the main file by then', () => {
     const path = join(freshFolder('fast'), 'log');
     const next = nextHeader(usual.log);
@@ -233,7 +240,8 @@ describe('a log that is begun anew', () => {
       else if (cut === 32) expect(found).toMatchObject({ kind: 'whole', goodFrames: 0 });
       // One turned bit more or less cannot be told from a turned bit: then refused, never guessed.
       else if (found.kind !== 'damaged') expect([cut, found]).toEqual([cut, { kind: 'empty', cut: true }]);
-      if (cut > 20 && cut < 32) expect([cut, found.kind]).toEqual([cut, 'empty']);
+      const isFar = bitsApart(log, next) > 1 && bitsApart(log, usual.log) > 1;
+      if (cut > 20 && cut < 32 && isFar) expect([cut, found.kind]).toEqual([cut, 'empty']);
     }
   });
 

@@ -262,7 +262,7 @@ finally:
 
   it('that is cancelled in the moment it was launched ends too', async ({ expect }) => {
     await node.put('work', 'long.sh', '#!/bin/sh\nexec sleep 300\n');
-    const ids = (await Promise.all(Array.from({ length: 6 }, () => node.launch('work', 'long.sh')))).map(
+    const ids = (await Promise.all(Array.from({ length: 24 }, () => node.launch('work', 'long.sh')))).map(
       (one) => one.id,
     );
     await Promise.all(ids.map((id) => node.must('POST', `/api/v1/runs/${id}/cancel`)));
