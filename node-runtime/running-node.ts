@@ -139,6 +139,9 @@ const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const FIRST_LOOK_MS = 3_000;
 const LEAVE_MS = 2_500;
+/** Until the change of seats without this watch is signed; said again meanwhile, or it would count as back. */
+const SIGN_MS = 8_000;
+const LEAVE_AGAIN_MS = 300;
 const ADDRESSES_MAX = 4;
 
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -484,8 +487,11 @@ async function leave(loop: Loop, log: NodeLog): Promise<void> {
   const outcome = await Promise.race([told, late]);
   log.info({ outcome: outcome?.words ?? 'nobody answered in time' }, 'This node leaves.');
   // Beside a lone active a watch still has to sign the change that takes its seat away (P24).
-  const until = performance.now() + LEAVE_MS;
-  while (performance.now() < until && isSeatedAlone(loop)) await new Promise((next) => setTimeout(next, 20));
+  const until = performance.now() + SIGN_MS;
+  while (performance.now() < until && isSeatedAlone(loop)) {
+    await new Promise((next) => setTimeout(next, LEAVE_AGAIN_MS));
+    if (isSeatedAlone(loop)) void loop.wish({ wish: 'leave', onShutdown: 'handOver', why: 'it was stopped' });
+  }
 }
 
 /** P24, P26. Nothing is parked: an active that nobody can follow goes on when it wakes. */

@@ -59,8 +59,9 @@ export function onCannotWrite(m: Member, from: string): void {
 }
 
 export function onLeaving(m: Member, from: string): void {
+  const isNew = !m.leaving.has(from);
   m.leaving.set(from, m.now);
-  if (m.phase.phase !== 'leading') return;
+  if (!isNew || m.phase.phase !== 'leading') return;
   m.phase.changeTriedAt = Number.NEGATIVE_INFINITY;
   const seated = lastSet(m.phase.charter).some((voter) => voter.node === from);
   if (seated && from !== otherController(m)?.node)
