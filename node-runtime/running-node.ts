@@ -394,7 +394,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.push(() => fromPeers.close());
     const opened = await openPeers({
       ...{ identity, nodeIdOf, log },
-      listen: peersListen ? readListen(peersListen) : null,
+      listen: peersListen ? { ...readListen(peersListen), ...usualPort(directory, self.node) } : null,
       members: whereabouts.membersOf(directory, self.node),
       keep: keptBy(directory, self.node),
       onMessage: (from, message) => heard(from, message),
@@ -633,6 +633,12 @@ function readListen(text: string): { host: string; port: number } {
       'Write HOST:PORT, for example 0.0.0.0:7400.',
     );
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}
+
+/** If all nodes came back with other ports at once, as after a power cut, nobody could find anybody. */
+function usualPort({ nodes }: Directory, self: string): { usual?: number } {
+  const address = nodes.find((one) => one.id === self)?.addresses[0];
+  return address === undefined ? {} : { usual: readListen(address).port };
 }
 
 const shownHost = (host: string): string => {

@@ -5,8 +5,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +28,16 @@ export type Answer = {
   json: () => never;
 };
 export type Running = { pid: number; socketPath: string; url: string | null; fingerprint: string; name: string };
+
+/** Arguments for a node that comes back where the others do not know it. */
+export async function elsewhere(): Promise<string[]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return ['--listen', '127.0.0.1:0', '--peers', `127.0.0.1:${port}`];
+}
 
 export async function eventually<T>(
   what: string,

@@ -60,7 +60,8 @@ export type PeersOptions = {
   identity: PeerIdentity;
   /** Of io/trust. */
   nodeIdOf: NodeIdOf;
-  listen: { host: string; port: number } | null;
+  /** Port 0 is any free one, first `usual` if it is free: the others know it. */
+  listen: { host: string; port: number; usual?: number } | null;
   members: PeerMember[];
   keep: string[];
   onMessage(from: string, message: unknown, bytes: number): void;
@@ -371,13 +372,19 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
   let port: number | null = null;
   setMembers(options.members, options.keep);
   try {
-    if (options.listen) port = await listen(options.listen);
+    if (options.listen) port = await listen(options.listen, options.listen.usual);
   } catch (fault) {
     await close();
     throw fault;
   }
 
-  async function listen(where: { host: string; port: number }): Promise<number> {
+  async function listen(where: { host: string; port: number }, usual?: number): Promise<number> {
+    if (where.port === 0 && usual)
+      try {
+        return await listen({ host: where.host, port: usual });
+      } catch (fault) {
+        log.info({ err: fault, usual }, 'The usual port is taken: another one is used.');
+      }
     await new Promise<void>((done, failed) => {
       tcp.once('error', failed);
       tcp.listen(where, () => {

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster, Evidence, Node, Run } from '../../../node-runtime/contract/model.ts';
-import { binnacle, eventually, hasEnded, RealNode, refusalOf } from '../../support/real-node.ts';
+import { binnacle, elsewhere, eventually, hasEnded, RealNode, refusalOf } from '../../support/real-node.ts';
 
 const door = ['--listen', '127.0.0.1:0'];
 let a: RealNode;
@@ -256,6 +256,20 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     await watch.must('DELETE', '/api/v1/nodes/spare');
     await spare.remove();
     await whole(a);
+  });
+
+  it('finds two controllers that both moved while they were off, by the watch', { timeout: 120_000 }, async () => {
+    await Promise.all([a.kill(), b.kill()]);
+    await Promise.all([a.start(await elsewhere(), {}, 'alive'), b.start(await elsewhere(), {}, 'alive')]);
+    await whole(worker);
+  });
+
+  it('comes back by itself when all were off at once: a node keeps the port that the others know', {
+    timeout: 120_000,
+  }, async () => {
+    await Promise.all(all().map((node) => node.kill()));
+    await Promise.all(all().map((node) => node.start(door, {}, 'alive')));
+    await whole(worker);
   });
 
   it('lets a watch leave: its seat is kept beside a pair, and work goes on when it leaves a lone active', {

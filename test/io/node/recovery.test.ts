@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster, Evidence } from '../../../node-runtime/contract/model.ts';
 import { loadIdentity } from '../../../node-runtime/io/trust/identity-store.ts';
 import { makeParkingCode } from '../../../node-runtime/io/trust/parking-code.ts';
-import { binnacle, eventually, RealNode, refusalOf } from '../../support/real-node.ts';
+import { binnacle, elsewhere, eventually, RealNode, refusalOf } from '../../support/real-node.ts';
 
 const door = ['--listen', '127.0.0.1:0'];
 let a: RealNode;
@@ -80,8 +80,8 @@ describe('two controllers and a watch, when disks fail', () => {
     await Promise.all([a, b, watch].map((node) => node.kill()));
     rmSync(watch.data, { recursive: true, force: true, maxRetries: 5 });
     // Both come back where the other does not find them: their ports are others by now.
-    await a.start(door, {}, 'alive');
-    await b.start(door, {}, 'alive');
+    await a.start(await elsewhere(), {}, 'alive');
+    await b.start(await elsewhere(), {}, 'alive');
     const shown = await eventually(
       'a person is needed',
       async () => {
