@@ -15,7 +15,7 @@ import { openJournal } from './io/journal/journal.ts';
 import { makeLog } from './io/machine/log.ts';
 import { forkRunner } from './io/process/fork-runner.ts';
 import { join } from './joining.ts';
-import { untilActive } from './requests/examples.ts';
+import { untilActive, whoActs } from './requests/examples.ts';
 import { makeSignInLink } from './requests/people.ts';
 import { CannotStart, type RunningNode, startNode } from './running-node.ts';
 
@@ -58,7 +58,7 @@ export const runDemo: LocalActs['demo'] = async ({ keep, say, nodes }) => {
       others.push(await startBeside(at(place), place));
     }
     say('Binnacle is running. Open this address; it signs you in once, within ten minutes:');
-    say(`  ${await signInAddress(node)}`);
+    say(`  ${await signInAddress(node, others)}`);
     say(`Its certificate is self-made, so the browser warns once. Fingerprint ${node.fingerprint}`);
     if (others.length > 0) {
       say(
@@ -175,9 +175,12 @@ async function startAnywhere(data: string): Promise<RunningNode> {
   }
 }
 
-async function signInAddress(node: RunningNode): Promise<string> {
-  await untilActive(node.loop);
-  const link = await makeSignInLink(node.parts, { by: 'desktop', name: 'this computer', kind: 'desktop' }, 'admin');
+/** The link is made where it can be; every node takes it. */
+async function signInAddress(node: RunningNode, others: RunningNode[]): Promise<string> {
+  const members = [node, ...others];
+  const acts = await whoActs(members.map((one) => one.loop));
+  const active = members.find((one) => one.loop === acts) ?? node;
+  const link = await makeSignInLink(active.parts, { by: 'desktop', name: 'this computer', kind: 'desktop' }, 'admin');
   if ('detail' in link) throw new CannotStart(link.code, link.detail, 'Start it again.');
   return `${node.url}/#/link/${link.code}`;
 }

@@ -16,7 +16,7 @@ import type { Run } from '../../node-runtime/contract/model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** `npm test` builds first and runs what it built, as users do; by hand the sources run. */
-const main = process.env['BINNACLE_TEST_BUILT']
+export const main = process.env['BINNACLE_TEST_BUILT']
   ? path.join(root, 'dist', 'runtime', 'main.js')
   : path.join(root, 'node-runtime', 'main.ts');
 

@@ -1,0 +1,53 @@
+/** The whole cluster in one process, as `npm start` and `binnacle demo` run it: begun, stopped and begun again. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import type { Cluster } from '../../../node-runtime/contract/model.ts';
+import { binnacle, eventually, main } from '../../support/real-node.ts';
+
+const keep = mkdtempSync(path.join(tmpdir(), 'binnacle-keep-'));
+const first = path.join(keep, 'ctl-a');
+afterAll(() => rmSync(keep, { recursive: true, force: true, maxRetries: 5 }));
+
+const asked = async (...words: string[]) => {
+  const answer = await binnacle([...words, '--data', first]);
+  expect(answer.code, answer.err).toBe(0);
+  return answer;
+};
+
+async function begin() {
+  const child = spawn(process.execPath, [main, 'demo', '--keep', keep], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (text) => (said += text));
+  child.stderr.on('data', (text) => (said += text));
+  await eventually('it is ready', () => {
+    if (child.exitCode !== null) throw new Error(said);
+    return said.includes('Ctrl-C');
+  });
+  expect(said).toContain('5 nodes: ctl-a, ctl-b, deck-1, bench-1, bench-2');
+  const active = await eventually('any one may be lost', async () => {
+    const cluster = JSON.parse((await asked('status', '--json')).out) as Cluster;
+    return cluster.survives.lossOf.length === 3 && cluster.active;
+  });
+  return {
+    active,
+    async stop() {
+      child.kill('SIGINT');
+      if (child.exitCode === null) await once(child, 'exit');
+      expect(child.exitCode).toBe(0);
+    },
+  };
+}
+
+it('is whole again after every stop, whoever was active', { timeout: 120_000 }, async () => {
+  const before = await begin();
+  await asked('switch-over');
+  await before.stop();
+  const again = await begin();
+  expect((await asked('launch', 'examples/hello.sh', '--follow')).err).toContain('succeeded');
+  await again.stop();
+  await (await begin()).stop();
+});
