@@ -17,6 +17,7 @@ const Position = z.object({ index: whole, term: TermShape, chain: Chain });
 /** What a parking code says once its signature holds (`io/trust/parking-code.ts`); `voter` is node#store. */
 export const ParkedAt = z.object({ cluster: Id, voter: z.string().max(130), term: TermShape, end: Position });
 const Voter = z.object({ node: Id, store: Id });
+const Incarnation = z.string().max(100);
 const VoterText = z.string().max(130);
 const Sentence = z.string().max(1_000);
 const Loss = z.object({
@@ -29,7 +30,7 @@ const Claim = z.object({
   cluster: Id,
   lost: z.array(VoterText).max(16),
   candidate: Id,
-  incarnation: z.string().max(100),
+  incarnation: Incarnation,
   newest: TermShape,
   evidence: z.string().max(2_000),
   by: z.string().max(200),
@@ -96,6 +97,7 @@ const Body = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('confirm'), charter: Charter, index: whole, round }),
   z.object({ kind: z.literal('confirmed'), term: TermShape, index: whole, round }),
   z.object({ kind: z.literal('snapshotOffered'), charter: Charter, at: Position, round }),
+  z.object({ kind: z.literal('reminded') }),
   z.object({ kind: z.literal('takeOver'), term: TermShape }),
   z.object({ kind: z.literal('cannotWrite') }),
   z.object({ kind: z.literal('leaving') }),
@@ -108,7 +110,10 @@ const MemberMessage = z.looseObject({
   store: Id,
   keepsJournal: z.boolean(),
   saves: whole,
-  seen: z.object({ store: Id, saves: whole }).nullable(),
+  saver: Incarnation,
+  seen: z
+    .object({ store: Id, savers: z.array(z.object({ incarnation: Incarnation, saves: whole })).max(8) })
+    .nullable(),
   body: Body,
 });
 

@@ -298,7 +298,7 @@ function memberNode(voter: Voter, setting: Setting): AnyNode {
   const charter = { ...foundingCharter(A, 0), writeSet: [text(A), text(B)], voters: [[A, B, W]] };
   const register = foundingRegister(CLUSTER, voter, charter);
   const disk: Disk = {
-    register: setting.memory === voter.node ? register : { ...register, saves: 0 },
+    register: setting.memory === voter.node ? register : { ...register, saves: 0, savers: [] },
     entries: [],
     mark: null,
   };

@@ -182,8 +182,8 @@ export const mutants: Record<string, Mutant> = {
     bounds: { 'wipes W': 1, tries: 2 },
     bend: {
       wiped(before, after) {
-        const { store, saves } = before.register;
-        after.register = { ...after.register, store, saves };
+        const { store, saves, savers } = before.register;
+        after.register = { ...after.register, store, saves, savers };
       },
     },
   },

@@ -40,7 +40,8 @@ export function settle(copy: MemberNode, setting: Setting): void {
 
 function forgetCounts(copy: MemberNode): void {
   const m = copy.member;
-  const bare = (register: Register): Register => (register.saves === 0 ? register : { ...register, saves: 0 });
+  const bare = (register: Register): Register =>
+    register.saves === 0 ? register : { ...register, saves: 0, savers: [] };
   m.register = bare(m.register);
   m.registerSaved = 0;
   m.registerSaves = m.registerSaves.map((one) => ({ ...one, saves: 0 }));

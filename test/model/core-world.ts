@@ -11,6 +11,7 @@
  * be delivered twice.
  */
 import type { Message } from '../../node-runtime/core/cluster/messages.ts';
+import { lacks } from '../../node-runtime/core/cluster/register.ts';
 import { compareTerms } from '../../node-runtime/core/cluster/terms.ts';
 import { type AnyNode, type Bounds, DELIVER, type Given, newActs, steps } from './core-acts.ts';
 import { type Law, lawText, newLaw, type Seen, take } from './core-law.ts';
@@ -170,11 +171,11 @@ export function newWorld(given: Given) {
   /** P34 finds an old image where the others know better; where they do not, nobody can (PROTOCOL section 10). */
   function isKnownBetter(row: Uint32Array, at: number): boolean {
     const one = nodes.values[row[2 * at]!]!;
-    const { store, saves } = (one.node as MemberNode).image!.register;
+    const { register } = (one.node as MemberNode).image!;
     return given.nodes.every(({ kind }, place) => {
       if (place === at || kind === 'worker') return true;
       const { disk } = nodes.values[row[2 * place]!]!.node as MemberNode;
-      return (disk.register.seen?.[store] ?? 0) > saves;
+      return (disk.register.seen?.[register.store] ?? []).some((saver) => lacks(register, saver));
     });
   }
 

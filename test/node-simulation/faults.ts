@@ -4,8 +4,10 @@
  */
 import type { Voter } from '../../node-runtime/contract/facts.ts';
 import { holds, isPaired, votersOf, voterText } from '../../node-runtime/core/cluster/charter.ts';
+import { mayActivate } from '../../node-runtime/core/cluster/handover.ts';
 import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
 import { evidenceOf } from '../../node-runtime/core/cluster/loss.ts';
+import { lacks, type Register } from '../../node-runtime/core/cluster/register.ts';
 import { copyOf } from './disk.ts';
 import type { SimNode } from './node.ts';
 import { CONTROLLERS, type World } from './world.ts';
@@ -166,7 +168,8 @@ export function activate(world: World): void {
   for (const node of there(world, CONTROLLERS)) {
     if (!node.up || node.waking) continue;
     const newest = newestKnown(node.state.member);
-    if (newest.parked && holds(newest, node.state.member.self)) return node.wish({ wish: 'activate', by: 'user:ops' });
+    if (newest.parked && holds(newest, node.state.member.self) && mayActivate(newest).includes(node.id))
+      return node.wish({ wish: 'activate', by: 'user:ops' });
   }
 }
 
@@ -213,13 +216,12 @@ const oldImage: Fault = (world) => {
   if (!steady || !node) return;
   const image = copyOf(node.disk.kept);
   world.after(world.chance.whole(1_500, 4_000), () => {
-    const saves = (text: string | null): number => (JSON.parse(text!) as { saves: number }).saves;
     if (!node.up || !isWhole(world) || image.store !== node.disk.kept.store) return;
     const others = there(world, ['ctl-a', 'ctl-b', 'deck-1']).filter((one) => one !== node);
-    const known = others.every(
-      (one) => (one.state.member.register.seen?.[image.store] ?? 0) > saves(image.records.register),
-    );
-    if (!known || world.network.blocked.size > 0) return;
+    const before = JSON.parse(image.records.register!) as Register;
+    const knowsBetter = (one: SimNode): boolean =>
+      (one.state.member.register.seen?.[image.store] ?? []).some((saver) => lacks(before, saver));
+    if (!others.every(knowsBetter) || world.network.blocked.size > 0) return;
     world.count('old images restored');
     world.log(`${node.id} is put back from an image`);
     node.stop();

@@ -6,10 +6,12 @@
  */
 import type { Voter } from '../../node-runtime/contract/facts.ts';
 import { holds, votersOf } from '../../node-runtime/core/cluster/charter.ts';
+import { mayActivate } from '../../node-runtime/core/cluster/handover.ts';
 import { newestKnown } from '../../node-runtime/core/cluster/knowledge.ts';
 import { evidenceOf } from '../../node-runtime/core/cluster/loss.ts';
-import { emptyRegister } from '../../node-runtime/core/cluster/register.ts';
-import { emptyDisk } from './disk.ts';
+import { emptyRegister, lacks } from '../../node-runtime/core/cluster/register.ts';
+import { Violation } from './checks.ts';
+import { type Disk, emptyDisk } from './disk.ts';
 import type { SimWorker } from './workers.ts';
 import { CONTROLLERS, type SimNode, WORKERS, type World } from './world.ts';
 
@@ -189,19 +191,20 @@ export function takeImageOf(world: World, name: string): void {
   if (!lone || image.register.store !== disk.register.store) node.image = world.image(node);
 }
 
-/** Only when the others are there and have heard of the newer folder: the hole that P34 names is not entered. */
+/** P34: how long a node that knew better is left in peace, and within which the old folder must be found out. */
+const TELLING_MS = 1_500;
+
+/**
+ * Only while a node that has heard of the newer folder is there, and stays:
+ * the hole that P34 names is not entered. Then the image must be found out.
+ */
 const restoreImage: Fault = (world) => {
   const node = [...world.nodes.values()].find(
     (one) => one.image !== null && one.image.register.store === one.disk.register.store,
   );
   const image = node?.image;
-  if (!node?.up || !image || world.network.loss > 0 || world.blocked.size > 0) return;
-  const known = ['ctl-a', 'ctl-b', 'deck-1'].every((name) => {
-    const other = world.node(name);
-    const seen = other.disk.register.seen?.[node.disk.register.store] ?? 0;
-    return other === node || (other.up && world.now >= other.frozenUntil && seen > image.register.saves);
-  });
-  if (!known) return;
+  if (!node?.up || world.now < node.frozenUntil || !image || world.network.loss > 0) return;
+  if (!CONTROLLERS.concat('deck-1').some((name) => knowsBetter(world, world.node(name), node, image))) return;
   world.count('old images restored');
   if (image.register.accepted.voters.flat().length === 1) world.count('old images of a lone voter restored');
   world.log(`${node.name} is put back from an image`);
@@ -210,7 +213,19 @@ const restoreImage: Fault = (world) => {
   node.disk = image;
   node.image = null;
   world.start(node);
+  world.calmUntil = world.now + TELLING_MS;
+  world.after(TELLING_MS, () => {
+    if (node.disk === image && world.now < world.faultsUntil)
+      throw new Violation(`P34: ${node.name} leads or votes from an old image`);
+  });
 };
+
+function knowsBetter(world: World, other: SimNode, node: SimNode, image: Disk): boolean {
+  const seen = other.disk.register.seen?.[image.register.store] ?? [];
+  const isWell = other.up && world.now >= other.frozenUntil && other.disk.state === 'well';
+  const isNear = ![`${other.name}>${node.name}`, `${node.name}>${other.name}`].some((way) => world.blocked.has(way));
+  return other !== node && isWell && isNear && seen.some((saver) => lacks(image.register, saver));
+}
 
 const switchOver: Fault = (world) => {
   for (const node of world.acting()) world.wish(node, { wish: 'switchOver' });
@@ -233,7 +248,8 @@ export function activate(world: World): void {
     const node = world.node(name);
     if (!node.up) continue;
     const newest = newestKnown(node.member);
-    if (newest.parked && holds(newest, node.member.self)) return world.wish(node, { wish: 'activate', by: 'ops' });
+    if (newest.parked && holds(newest, node.member.self) && mayActivate(newest).includes(name))
+      return world.wish(node, { wish: 'activate', by: 'ops' });
   }
 }
 
@@ -526,6 +542,8 @@ export const moods: Mood[] = [
 ];
 
 export function trouble(world: World, mood: Mood, everyMs: number): void {
+  const again = (): void => void (world.now < world.faultsUntil && trouble(world, mood, everyMs));
+  if (world.now < world.calmUntil) return world.after(world.calmUntil - world.now, again);
   const sum = mood.faults.reduce((total, [weight]) => total + weight, 0);
   let choice = world.chance.next() * sum;
   for (const [weight, fault] of mood.faults) {
@@ -534,8 +552,5 @@ export function trouble(world: World, mood: Mood, everyMs: number): void {
     fault(world);
     break;
   }
-  world.after(
-    everyMs * (0.2 + world.chance.next() * 1.6),
-    () => world.now < world.faultsUntil && trouble(world, mood, everyMs),
-  );
+  world.after(everyMs * (0.2 + world.chance.next() * 1.6), again);
 }

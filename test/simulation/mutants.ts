@@ -239,6 +239,12 @@ export const mutants: Record<string, () => Mutation> = {
       event.event === 'received' ? { ...event, message: { ...event.message, seen: null } } : event,
   }),
 
+  'nobody reminds an old image': () => ({
+    rule: 'P34',
+    mood: 'disks',
+    beforeStep: (_m, event) => (event.event === 'received' && event.message.body.kind === 'reminded' ? null : event),
+  }),
+
   'a claim names no loss': () => ({
     rule: 'P30',
     afterStep: warps((m) => {

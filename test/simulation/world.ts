@@ -634,6 +634,8 @@ export function newWorld(options: Options) {
     ...later,
     work,
     faultsUntil: 0,
+    /** No new faults before then: somebody has to be able to tell an old folder that it is old (P34). */
+    calmUntil: 0,
     /** Messages to this worker come only then. */
     stuck: null as { worker: string; until: number; comeAt: number } | null,
     /** Sprung when a node has saved its acceptance of a change of seats of its own, before anybody hears of it. */

@@ -6,7 +6,7 @@
  *
  * Promise: entries of a lower term than the promised one are never taken, and
  * an answer leaves after the sync of all it speaks of.
- * Rules: P1, P11, P13, P15, P16, P17.
+ * Rules: P1, P11, P13, P15, P16, P17, P32.
  */
 import type { StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, marksOf, type Position, positionOf, samePosition } from '../journal/tail.ts';
@@ -133,18 +133,30 @@ export function onSnapshotOffered(m: Member, from: string, body: Extract<Body, {
   if (!m.keepsJournal) return;
   const { charter, round } = body;
   const own = at(m.journal, body.at.index);
-  if (own !== null && samePosition(own, body.at)) {
+  const isWhole = ownSnapshotStands(m);
+  if (isWhole && own !== null && samePosition(own, body.at)) {
     return post(m, from, { kind: 'appended', term: charter.term, index: own.index, round }); // has it: entries will do
   }
   if (holds(charter, m.self)) return; // in the write set: what it holds may be held nowhere else
+  if (!isWhole && m.committed > body.at.index) {
+    return post(m, from, { kind: 'appended', term: charter.term, index: m.committed, round }); // a newer one, please
+  }
   m.out.push({ effect: 'fetchSnapshot', from, at: body.at });
 }
+
+/**
+ * Is all that the own snapshot holds known to be committed? Not after a
+ * confirmed loss, until the active says so: it may hold what was given up, and
+ * then an older one of the active takes its place (P32).
+ */
+const ownSnapshotStands = (m: Member): boolean => m.committed >= (m.snapshot?.index ?? 0);
 
 /** P17: the snapshot is here and belongs to the active that is followed. */
 export function onSnapshotFetched(m: Member, position: Position): void {
   if (m.phase.phase !== 'quiet' || m.followed === null) return;
   const { term, active } = m.followed;
-  if (compareTerms(m.register.promised, term) > 0 || m.committed >= position.index || holds(m.followed, m.self)) return;
+  if (compareTerms(m.register.promised, term) > 0 || holds(m.followed, m.self)) return;
+  if (m.committed > position.index || (m.committed === position.index && ownSnapshotStands(m))) return;
   installSnapshot(m, positionOf(position));
   commit(m, position.index);
   post(m, active, { kind: 'appended', term, index: position.index, round: 0 });

@@ -9,6 +9,7 @@
  * on by itself in a new term.
  * Rules: P24, P26, P27, L6.
  */
+import type { Charter } from '../../contract/facts.ts';
 import { ask } from './ask.ts';
 import { holds, lastSet } from './charter.ts';
 import { giveUp, isUnready, newestKnown, otherController } from './knowledge.ts';
@@ -76,11 +77,21 @@ export function onPark(m: Member, id: number, by: string, why: string): void {
   drain(m, m.phase);
 }
 
-/** P27: a person ends a parking, at either controller of its write set. */
+/** P5, P27: who may go on from a parking: a voter of the last set that has all entries. */
+export const mayActivate = (parked: Charter): string[] =>
+  lastSet(parked)
+    .filter((voter) => holds(parked, voter))
+    .map((voter) => voter.node);
+
+/** P27: a person ends a parking, at a controller that may. */
 export function onActivate(m: Member, id: number, by: string): void {
   const newest = newestKnown(m);
   if (!newest.parked) return void answer(m, id, false, 'nothing is parked');
-  if (!holds(newest, m.self)) return void answer(m, id, false, 'this node may lack entries (P5)');
+  const able = mayActivate(newest);
+  if (!able.includes(m.self.node) || !holds(newest, m.self)) {
+    const why = holds(newest, m.self) ? 'has no vote' : 'may lack entries';
+    return void answer(m, id, false, `this node ${why}: ${able.join(' or ')} can be activated`);
+  }
   answer(m, id, true, 'asks for a new term');
   giveUp(m, 'a person activates this node');
   ask(m, { why: `activated by ${by}`, unpark: true });

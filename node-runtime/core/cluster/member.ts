@@ -104,7 +104,7 @@ export function wakeMember(waking: Waking): Member {
     unread: new Map(),
     needs: null,
     listensUntil: waking.founded ? now : now + waking.timing.suspectMs,
-    announcedAt: now,
+    announcedAt: Number.NEGATIVE_INFINITY,
     retired: false,
     noted: '',
   };
@@ -190,6 +190,8 @@ function received(m: Member, from: string, message: Message): void {
     case 'mismatch':
     case 'confirmed':
       return onReply(m, voter, keepsJournal, body);
+    case 'reminded':
+      return; // read by `memory.ts`
     case 'takeOver':
       return onTakeOver(m, from, body.term);
     case 'cannotWrite':

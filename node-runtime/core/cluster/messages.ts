@@ -8,6 +8,7 @@
  */
 import type { Charter, Claim, StoredEntry, Term } from '../../contract/facts.ts';
 import type { Position } from '../journal/tail.ts';
+import type { Saver } from './register.ts';
 
 /** The newest version this release reads; it reads the one before as well (section 13). */
 export const PROTOCOL_VERSION = 1;
@@ -30,6 +31,8 @@ export type Body =
   | { kind: 'confirm'; charter: Charter; index: number; round: number }
   | { kind: 'confirmed'; term: Term; index: number; round: number }
   | { kind: 'snapshotOffered'; charter: Charter; at: Position; round: number }
+  /** Says only what every message says: what its sender has seen of the receiver's memory (P34). */
+  | { kind: 'reminded' }
   // Courtesies: they make things quicker, never right.
   | { kind: 'takeOver'; term: Term }
   | { kind: 'cannotWrite' }
@@ -46,7 +49,9 @@ export type Message = {
   keepsJournal: boolean;
   /** Saves of the sender's register that are on its disk. */
   saves: number;
+  /** The process that made the last of them (P34). */
+  saver: string;
   /** The receiver's memory as the sender has seen it. */
-  seen: { store: string; saves: number } | null;
+  seen: { store: string; savers: Saver[] } | null;
   body: Body;
 };

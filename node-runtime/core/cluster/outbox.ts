@@ -13,6 +13,7 @@ import type { Charter, StoredEntry, Term } from '../../contract/facts.ts';
 import { add, cut, endOf, type Position, type Tail, trim } from '../journal/tail.ts';
 import type { Effect, Member } from './member-state.ts';
 import type { Body } from './messages.ts';
+import { saverOf, savers, withSaver } from './register.ts';
 
 function nextSave(m: Member): number {
   m.disk.givenAt.push(m.now);
@@ -21,9 +22,11 @@ function nextSave(m: Member): number {
 
 export function saveRegister(m: Member, change: { promised?: Term; accepted?: Charter }): void {
   const version = m.enabled > 1 && { version: m.enabled };
-  m.register = { ...m.register, ...change, ...version, saves: m.register.saves + 1 };
+  const saves = m.register.saves + 1;
+  const known = withSaver(m.register.savers, { incarnation: m.incarnation, saves }, savers.ownMax);
+  m.register = { ...m.register, ...change, ...version, saves, savers: known };
   const save = nextSave(m);
-  m.registerSaves.push({ save, saves: m.register.saves });
+  m.registerSaves.push({ save, saves });
   m.out.push({ effect: 'saveRegister', register: m.register, save });
 }
 
@@ -74,11 +77,13 @@ export function postNow(m: Member, to: string, body: Body): void {
 
 function leave(m: Member, to: string, body: Body): void {
   const store = m.stores.get(to) ?? knownStore(m, to);
-  const saves = store === undefined ? undefined : m.register.seen?.[store];
-  const seen = store === undefined || saves === undefined ? null : { store, saves };
+  const theirs = store === undefined ? undefined : m.register.seen?.[store];
+  const seen = store === undefined || theirs === undefined ? null : { store, savers: theirs };
   const { cluster, store: own } = m.register;
   const message = { version: m.enabled, speaks: m.speaks, cluster, store: own, keepsJournal: m.keepsJournal };
-  m.out.push({ effect: 'send', to, message: { ...message, saves: m.registerSaved, seen, body } });
+  const saves = m.registerSaved;
+  const saver = saverOf(m.register, saves)?.incarnation ?? '';
+  m.out.push({ effect: 'send', to, message: { ...message, saves, saver, seen, body } });
 }
 
 /** After a start nothing was heard yet; what the charter says of its memory is enough to tell it that it is old (P34). */

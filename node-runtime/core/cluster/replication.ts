@@ -7,7 +7,7 @@
  *
  * Promise: sending never waits for the own sync (P12) and never changes what
  * counts as committed; only answers do.
- * Rules: P12, P13, P15, P17.
+ * Rules: P12, P13, P15, P17, P32, L6.
  */
 import type { Charter, StoredEntry } from '../../contract/facts.ts';
 import { at, endOf, examine, type Position, positionOf, samePosition, slice } from '../journal/tail.ts';
@@ -58,7 +58,9 @@ export function answeringPeer(m: Member, leading: Leading, node: string, store: 
   return peer;
 }
 
+/** Nothing leaves while a save hangs, whatever asks for it: who is heard is not replaced (L6). */
 export function sendTo(m: Member, leading: Leading, node: string, peer: Peer): void {
+  if (m.disk.stalled) return;
   peer.sentAt = m.now;
   const { charter, round } = leading;
   if (peer.keepsJournal !== true) {
@@ -105,7 +107,8 @@ function sendOlder(m: Member, leading: Leading, node: string, peer: Peer): void 
 function offer(m: Member, leading: Leading, node: string, peer: Peer): void {
   const lately = m.now - peer.offered < 4 * m.timing.roundMs;
   if (!lately) peer.offered = m.now;
-  if (m.snapshot === null || m.snapshot.index < m.dropped) {
+  // One of before what is known to be equal would lead it back there (P32).
+  if (m.snapshot === null || m.snapshot.index < Math.max(m.dropped, peer.match)) {
     if (!lately) m.out.push({ effect: 'wantSnapshot' });
     return;
   }
@@ -149,11 +152,14 @@ export function onMismatch(
     return sendTo(m, leading, node, peer);
   }
   const oldest = body.marks.at(-1)?.index ?? -1;
+  const known = Math.max(equal?.index ?? 0, peer.match);
+  const parted = !equal && oldest > known && oldest >= m.journal.base.index; // farther back than it can cut
   const tried = peer.next - 1 === oldest;
-  if (equal || peer.match > 0) peer.next = Math.max(equal?.index ?? 0, peer.match) + 1;
-  else if (oldest > m.journal.base.index || oldest < m.dropped || tried) {
-    return offer(m, leading, node, peer); // nothing is known to be equal: a copy is safe, kept beside what it replaces
-  } else peer.next = Math.max(oldest, 0) + 1; // the follower will see whether it is equal there
+  if (parted) return offer(m, leading, node, peer);
+  if (equal || known > 0) peer.next = known + 1;
+  // Nothing is known to be equal: a copy is safe, kept beside what it replaces.
+  else if (oldest < m.dropped || tried) return offer(m, leading, node, peer);
+  else peer.next = Math.max(oldest, 0) + 1; // the follower will see whether it is equal there
   peer.progressAt = m.now;
   sendTo(m, leading, node, peer);
 }

@@ -60,14 +60,17 @@ function watchDisk(m: Member): void {
 }
 
 /**
- * Who hears no active says so to all it knows of: an answer that nobody asked
- * for. It tells a node that was put back from an image that its folder is old,
- * also one that was the only voter in its time and would ask nobody (P34).
+ * Who hears no active, or was just started, says so to all it knows of: an
+ * answer that nobody asked for. It tells a node that was put back from an
+ * image that its folder is old, also one that was the only voter in its time
+ * and would ask nobody; and it brings such a node the answer of those who
+ * speak to it only when it spoke (P34).
  */
 function announce(m: Member): void {
   const { heartbeatMs } = m.timing;
   if (m.phase.phase === 'leading' || m.disk.stalled) return;
-  if (m.now - m.heardActiveAt < 3 * heartbeatMs || m.now - m.announcedAt < heartbeatMs) return;
+  if (m.now - m.announcedAt < heartbeatMs) return;
+  if (m.now - m.heardActiveAt < 3 * heartbeatMs && m.now >= m.listensUntil) return;
   m.announcedAt = m.now;
   const newest = newestKnown(m);
   const { controllers, watch } = m.roster;

@@ -5,7 +5,7 @@ import { foundingCharter, noCharter } from '../../../node-runtime/core/cluster/c
 import { memberStep, type Waking, wakeMember } from '../../../node-runtime/core/cluster/member.ts';
 import type { Effect, Event, Member } from '../../../node-runtime/core/cluster/member-state.ts';
 import type { Body, Message } from '../../../node-runtime/core/cluster/messages.ts';
-import { emptyRegister, foundingRegister } from '../../../node-runtime/core/cluster/register.ts';
+import { emptyRegister, foundingRegister, type Saver } from '../../../node-runtime/core/cluster/register.ts';
 import { timings } from '../../../node-runtime/core/cluster/timing.ts';
 import { simChain } from '../../simulation/world.ts';
 
@@ -63,6 +63,7 @@ function driven(self: Voter, charter: Charter, more: Partial<Waking> = {}) {
           store: from.store,
           keepsJournal: from !== w,
           saves: 1,
+          saver: '',
           seen: null,
           body,
           ...more,
@@ -84,6 +85,13 @@ const promised = (number: number, more: Partial<Extract<Body, { kind: 'promised'
   end: { index: 0, term: noCharter.term, chain: '0' },
   mark: null,
   ...more,
+});
+
+const entry = (index: number, number: number, text: string, previous: string): StoredEntry => ({
+  index,
+  term: term(number),
+  text,
+  chain: simChain(previous, term(number), index, text),
 });
 
 /** Asks for term 1 by its own precheck: the promise of the term is on its disk. */
@@ -137,12 +145,38 @@ describe('a voter', () => {
 
   it('P33, P34: with an old folder it takes a new store, and has no vote', () => {
     const { receives, m } = driven(w, three);
-    const seen = { store: 's2', saves: 9 };
+    const seen = { store: 's2', savers: [{ incarnation: 'two', saves: 9 }] };
     expect(names(receives(a, { kind: 'ask', term: term(5), precheck: false }, { seen }))).toEqual([
       'note',
       'renewStore',
     ]);
     expect(m.retired).toBe(true);
+  });
+
+  it('P34: also when it was saved again before it met who knew it later', () => {
+    const register = { ...foundingRegister('lab', w, three), saves: 4, savers: [{ incarnation: 'zero', saves: 4 }] };
+    const { receives, m } = driven(w, three, { register });
+    receives(b, { kind: 'ask', term: term(5, 'ctl-b'), precheck: false });
+    receives(b, { kind: 'ask', term: term(6, 'ctl-b'), precheck: false });
+    expect(m.register).toMatchObject({ saves: 6, savers: [{ saves: 4 }, { incarnation: 'one', saves: 6 }] });
+    const reminded = (...savers: Saver[]): Effect[] =>
+      receives(a, { kind: 'reminded' }, { seen: { store: 's2', savers } });
+    reminded({ incarnation: 'zero', saves: 4 }, { incarnation: 'one', saves: 6 });
+    expect(m.retired).toBe(false);
+    expect(names(reminded({ incarnation: 'zero', saves: 5 }))).toContain('renewStore');
+  });
+
+  it('P34: an announcement of another process is answered, so that the sender can tell whether its folder is old', () => {
+    const { receives } = driven(w, three);
+    const announced: Body = { kind: 'confirmed', term: term(1), index: 0, round: 0 };
+    expect(kinds(receives(a, announced, { saves: 5, saver: 'first' }))).toEqual([]);
+    expect(kinds(receives(a, announced, { saves: 5, saver: 'first' }))).toEqual([]);
+    expect(receives(a, announced, { saves: 4, saver: 'before' })).toMatchObject([
+      {
+        effect: 'send',
+        message: { body: { kind: 'reminded' }, seen: { savers: [{ saves: 5 }, { incarnation: 'before', saves: 4 }] } },
+      },
+    ]);
   });
 
   it('P33: a folder that is new leads nothing and asks nobody', () => {
@@ -231,12 +265,6 @@ describe('a controller', () => {
   });
 
   it('P15, P16: cuts what conflicts into quarantine, and applies what the active calls committed', () => {
-    const entry = (index: number, number: number, text: string, previous: string): StoredEntry => ({
-      index,
-      term: term(number),
-      text,
-      chain: simChain(previous, term(number), index, text),
-    });
     const first = entry(1, 1, 'one', '0');
     const own = entry(2, 1, 'mine', first.chain);
     const theirs = entry(2, 2, 'theirs', first.chain);
@@ -254,6 +282,74 @@ describe('a controller', () => {
     expect(names(effects)).toEqual(['saveRegister', 'cutToQuarantine', 'note', 'appendEntries', 'committed']);
     expect(m.committed).toBe(1);
     expect(bodies(saved())).toEqual([{ kind: 'appended', term: term(2), index: 2, round: 3 }]);
+  });
+
+  describe('after a confirmed loss', () => {
+    const one = entry(1, 1, 'one', '0');
+    const two = entry(2, 1, 'two', one.chain);
+    const given = entry(3, 1, 'given up', two.chain);
+    const place = ({ index, term, chain }: StoredEntry) => ({ index, term, chain });
+    const claimed: Charter = {
+      ...{ term: { era: 1, number: 1, node: 'ctl-a' }, follows: term(1), active: 'ctl-a', writeSet: ['ctl-a#s0'] },
+      ...{ voters: [[a]], lineage: { era: 1, claim: 'c' }, lastClaim: 'c', reason: 'loss confirmed', at: 0 },
+    };
+    const base = { index: 0, term: noCharter.term, chain: '0' };
+
+    it('P17, P32: takes an older snapshot of the active for its own, which holds what was given up', () => {
+      const { receives, step, saved, m } = driven(b, three, {
+        journal: { base, entries: [one, two, given] },
+        snapshot: place(given),
+        dropped: 2,
+        register: foundingRegister('lab', b, claimed),
+      });
+      const offered: Body = { kind: 'snapshotOffered', charter: claimed, at: place(two), round: 1 };
+      expect(names(receives(a, offered))).toContain('fetchSnapshot');
+      expect(names(step({ event: 'snapshotFetched', at: place(two) }))).toEqual(['installSnapshot', 'committed']);
+      expect(m).toMatchObject({ committed: 2, snapshot: place(two), journal: { base: place(two), entries: [] } });
+      expect(bodies(saved())).toMatchObject([{ kind: 'appended', index: 2 }]);
+    });
+
+    it('P17, P32: asks for a newer snapshot when one would lead it back behind what it knows to be committed', () => {
+      const { receives, m } = driven(b, three, {
+        journal: { base, entries: [one, two, given] },
+        snapshot: place(given),
+        register: foundingRegister('lab', b, claimed),
+      });
+      m.committed = 2;
+      const offered: Body = { kind: 'snapshotOffered', charter: claimed, at: place(one), round: 1 };
+      expect(bodies(receives(a, offered))).toMatchObject([{ kind: 'appended', index: 2 }]);
+    });
+  });
+
+  it('P17: offers a snapshot to who parts from it farther back than can be cut, and a newer one than what is equal', () => {
+    const { receives, step, saved, m } = leading();
+    receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
+    step({ event: 'proposed', texts: ['x', 'y'] });
+    saved();
+    const c = { node: 'ctl-c', store: 's3' };
+    m.roster = { ...m.roster, controllers: [a, b, c] };
+    const { phase } = m;
+    if (phase.phase !== 'leading') throw new Error('leads');
+    phase.peers.set('ctl-c', { ...phase.peers.get('ctl-b')!, store: 's3', match: 2, next: 4 });
+    const parted: Body = { kind: 'mismatch', term: term(1), marks: [entry(3, 9, 'other', '?')], round: 1 };
+    expect(names(receives(c, parted))).toEqual(['wantSnapshot']);
+    const [first] = m.journal.entries;
+    step({ event: 'snapshotKept', at: { index: 1, term: first!.term, chain: first!.chain }, dropped: 0 });
+    expect(bodies(receives(c, parted))).toEqual([]);
+    const second = m.journal.entries[1]!;
+    step({ event: 'snapshotKept', at: { index: 2, term: second.term, chain: second.chain }, dropped: 0 });
+    expect(bodies(receives(c, parted))).toMatchObject([{ kind: 'snapshotOffered', at: { index: 2 } }]);
+  });
+
+  it('L6: says nothing while a save hangs, also when a read asks for a confirmation', () => {
+    const { receives, step, wait } = leading();
+    receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
+    step({ event: 'proposed', texts: ['x'] });
+    for (let times = 0; times < 22; times++) {
+      wait(50);
+      receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
+    }
+    expect(names(step({ event: 'wished', id: 7, wish: { wish: 'confirmRead' } }))).toEqual([]);
   });
 
   it('P18: goes on alone when the standby is silent, and not because it says that it hears nobody', () => {
@@ -287,7 +383,7 @@ describe('the only voter of a cluster', () => {
   it('P34: listens before it leads, since others may know that its folder is old (decision 0008)', () => {
     const { wait, receives, m } = driven(a, alone, { roster });
     expect(names(wait(650))).toEqual([]);
-    const seen = { store: 's0', saves: 5 };
+    const seen = { store: 's0', savers: [{ incarnation: 'two', saves: 5 }] };
     expect(names(receives(w, { kind: 'confirmed', term: term(3), index: 0, round: 0 }, { seen }))).toContain(
       'renewStore',
     );

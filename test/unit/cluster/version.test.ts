@@ -44,6 +44,7 @@ const from = (m: Member, message: Partial<Message>): Message => ({
   store: m.register.accepted.voters[0]!.find((one) => one.node === m.followed!.active)!.store,
   keepsJournal: true,
   saves: 1,
+  saver: '',
   seen: null,
   body: { kind: 'ask', term: { era: 0, number: 99, node: m.followed!.active }, precheck: false },
   ...message,

@@ -9,7 +9,7 @@ import { runSeed } from '../../node-simulation/run.ts';
 import { playSeeds, rare } from '../../node-simulation/seeds.ts';
 
 const wanted = process.env['BINNACLE_NODE_SEED'];
-const SEEDS = wanted ? [Number(wanted)] : [47, 6, 9, 20, 4, 1, 3, 117];
+const SEEDS = wanted ? [Number(wanted)] : [47, 6, 9, 20, 4, 1, 3, 117, 13];
 
 describe('whole nodes in a simulated cluster', () => {
   it('keep every promise through crashes, cuts, full disks, hand-overs and confirmed losses', {
