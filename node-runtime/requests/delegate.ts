@@ -12,9 +12,12 @@
  * Rules: P14, P36.
  */
 import { randomUUID } from 'node:crypto';
-import { type Refusal, refuse } from '../contract/errors.ts';
+import { z } from 'zod';
+import { type ErrorCode, errors, type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { RouteName } from '../contract/routes.ts';
+import { mayActivate } from '../core/cluster/handover.ts';
+import { newestKnown } from '../core/cluster/knowledge.ts';
 import { isConfirmed } from '../core/node-state.ts';
 import type { Delegate, Delegated, Delegation, PassedAnswer } from '../io/http/delegation.ts';
 import { headersToPass } from '../io/http/delegation.ts';
@@ -26,7 +29,7 @@ import { holderOf, isHeldHere } from './whose.ts';
 /** Answered by the node that is asked: they are about that node. */
 const HERE: ReadonlySet<RouteName> = new Set([
   ...(['healthz', 'readyz', 'metrics', 'openapi', 'jobFileSchema', 'cluster', 'nodes'] as const),
-  ...(['activate', 'recovery', 'recover', 'parkingCode', 'quarantine'] as const),
+  ...(['recovery', 'recover', 'parkingCode', 'quarantine'] as const),
 ]);
 /** Bodies of any length stream through and can't be sent twice. */
 const STREAMED: ReadonlySet<RouteName> = new Set(['fileWrite']);
@@ -38,11 +41,15 @@ const HEADERS_MS = 30_000;
 /** The other node did nothing, or it may be asked again under the same key. */
 const AGAIN_CODES = ['not_active', 'starting', 'stopping', 'no_active'];
 
+/** Another node's refusal, as far as it is read here. */
+const Refused = z.object({ code: z.enum(Object.keys(errors) as ErrorCode[]), detail: z.string() });
+
 export function makeDelegate(parts: Parts): Delegate {
   let waiting = 0;
 
   async function delegate(asked: Delegated): Promise<Delegation> {
     if (HERE.has(asked.name)) return { mine: true };
+    if (asked.name === 'activate') return toActivated(asked);
     const { loop } = parts;
     if (isConfirmed(loop.state)) {
       const holder = holderOf(parts, asked.name, asked.target);
@@ -148,10 +155,27 @@ export function makeDelegate(parts: Parts): Delegate {
     const chunks: Buffer[] = [];
     for await (const chunk of answer.body) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks);
-    const problem = JSON.parse(text.toString('utf8')) as { code: Refusal['code']; detail: string };
-    const mayRepeat = AGAIN_CODES.includes(problem.code) || (problem.code === 'unknown_outcome' && key !== null);
-    if (isRepeatable && mayRepeat) return { again: true, refused: refuse(problem.code, problem.detail) };
+    const problem = Refused.safeParse(parsed(text.toString('utf8')));
+    if (!problem.success) return { answer: { ...answer, body: text } };
+    const { code, detail } = problem.data;
+    const mayRepeat = AGAIN_CODES.includes(code) || (code === 'unknown_outcome' && key !== null);
+    if (isRepeatable && mayRepeat) return { again: true, refused: refuse(code, detail) };
     return { answer: { ...answer, body: text } };
+  }
+
+  /** A parking is ended at a controller that may: this one, one that its charter names, or one that knows the charter. */
+  async function toActivated(asked: Delegated): Promise<Delegation> {
+    const { member, self } = parts.loop.state;
+    const newest = newestKnown(member);
+    const able = newest.parked ? mayActivate(newest) : [];
+    if (able.includes(self.node) || asked.hops >= limits.hopsMax) return { mine: true };
+    const controllers = parts.directory().nodes.filter((node) => node.duties.includes('controller'));
+    const others = able.length > 0 ? able : member.keepsJournal ? [] : controllers.map((node) => node.id);
+    for (const node of others) {
+      const outcome = await pass(asked, node, asked.headers['idempotency-key'] ?? null);
+      if ('answer' in outcome) return outcome;
+    }
+    return { mine: true };
   }
 
   /** A local sandbox of another node: that node answers, or the answer says which one is missing, at once. */
@@ -169,6 +193,14 @@ export function makeDelegate(parts: Parts): Delegate {
   }
 
   return delegate;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 const wallOf = (performanceMs: number): string =>
