@@ -10,7 +10,7 @@
  * when no active was heard for that long. It decides nothing else: which
  * attempts, when and where is the core's.
  */
-import type { AttemptEnd, Term } from './contract/facts.ts';
+import type { AttemptEnd, Lineage, Term } from './contract/facts.ts';
 import { limits } from './contract/limits.ts';
 import type { PeerMessage } from './contract/peer-messages.ts';
 import { type Fence, type FenceEffect, fenceStep, freshFence, type Worker, wakeWorker } from './core/cluster/fence.ts';
@@ -63,7 +63,7 @@ type Kept = { order: Order; bootId: string; from: string };
 type KeptFence = Omit<Fence, 'attempts'>;
 
 const TELL_AGAIN_MS = 3_000;
-type InTerm = { cluster: string; term: Term; lineage: string | null; number: number };
+type InTerm = { cluster: string; term: Term; lineage: Lineage | null; number: number };
 
 export function makeWorker(parts: WorkerParts): OwnWorker {
   const { journal, runner, timing } = parts;

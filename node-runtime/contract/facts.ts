@@ -62,12 +62,15 @@ export type Charter = {
   /** What its active may lack because of that claim; handed on until an activation entry lists it (P30). */
   loss?: Loss;
   /** The claim that opened this era, handed on to every charter that follows; absent in era 0 (P32). */
-  lineage?: { era: number; claim: string };
+  lineage?: Lineage;
   /** Id of the newest claim of any kind, handed on: who knows another one may hold entries that were given up. */
   lastClaim?: string;
   reason: string;
   at: number;
 };
+
+/** The claim that opened an era, and the era: who follows it. */
+export type Lineage = { era: number; claim: string };
 
 /** `from` an index on, up to the last one that can have been acknowledged; `upTo` null: not known. */
 export type Loss = { from: number; upTo: number | null; certain: 'none' | 'at most' | 'cannot be excluded' };

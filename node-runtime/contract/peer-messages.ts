@@ -18,6 +18,7 @@ const Position = z.object({ index: whole, term: TermShape, chain: Chain });
 export const ParkedAt = z.object({ cluster: Id, voter: z.string().max(130), term: TermShape, end: Position });
 const Voter = z.object({ node: Id, store: Id });
 const Incarnation = z.string().max(100);
+const Lineage = z.object({ era: whole, claim: Id });
 const VoterText = z.string().max(130);
 const Sentence = z.string().max(1_000);
 const Loss = z.object({
@@ -50,7 +51,7 @@ const Charter = z.looseObject({
   parked: z.object({ by: z.string().max(200), why: Sentence }).exactOptional(),
   claim: Claim.exactOptional(),
   loss: Loss.exactOptional(),
-  lineage: z.object({ era: whole, claim: Id }).exactOptional(),
+  lineage: Lineage.exactOptional(),
   lastClaim: Id.exactOptional(),
   reason: Sentence,
   at: z.number(),
@@ -134,7 +135,7 @@ const AttemptEnd = z.object({
 const Lead = {
   cluster: Id,
   term: TermShape,
-  lineage: Id.nullable(),
+  lineage: Lineage.nullable(),
   /** The place of this order among all that this active sent in the term; not the number of an attempt. */
   place: whole,
   /** A reading of the worker's own clock, given back: its lease runs from there (`core/cluster/lease.ts`). */
@@ -215,7 +216,7 @@ export const PeerMessageShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('started'), term: TermShape, ...AttemptId, at: z.number() }),
   z.object({ kind: z.literal('ended'), term: TermShape, ...AttemptId, end: AttemptEnd }),
   /** A worker obeys a newer term than the one it was ordered in. */
-  z.object({ kind: z.literal('fenced'), term: TermShape, lineage: Id.nullable(), why: Sentence }),
+  z.object({ kind: z.literal('fenced'), term: TermShape, lineage: Lineage.nullable(), why: Sentence }),
   // any node
   z.object({ kind: z.literal('directory'), directory: DirectoryShape }),
   /** Where nodes were last met: addresses to try, never to be trusted. */

@@ -212,7 +212,7 @@ export function leadOf(state: NodeState, term: Term, worker: string) {
   const charter = phase.phase === 'leading' ? phase.charter : register.accepted;
   state.orders += 1;
   const granted = grantTo(state.leases, worker);
-  return { cluster: register.cluster, term, lineage: charter.lineage?.claim ?? null, place: state.orders, granted };
+  return { cluster: register.cluster, term, lineage: charter.lineage ?? null, place: state.orders, granted };
 }
 
 export const orderOf = (state: NodeState, name: Parameters<typeof jobs.orderFor>[1], term: Term) => {

@@ -105,9 +105,11 @@ function activated(
   const name = nameOf(charter.active);
   const standby = charter.writeSet.map((text) => text.split('#')[0]!).find((node) => node !== charter.active);
   const beside = standby ? ` with ${nameOf(standby)} as standby` : '';
-  if (!charter.claim) return told('brass', `${name} is active in term ${charter.term.number}${beside}`, name);
-  const by = personOf(charter.claim.by);
-  return told('alarm', `${name} is active after ${by} confirmed a loss. ${loss ? lossInWords(loss) : ''}`.trim(), name);
+  const { claim } = charter;
+  // The charter of a claim may never have acted: then the next one lists its loss.
+  if (!claim && !loss) return told('brass', `${name} is active in term ${charter.term.number}${beside}`, name);
+  const why = claim ? `${personOf(claim.by)} confirmed a loss` : 'a loss was confirmed';
+  return told('alarm', `${name} is active after ${why}. ${loss ? lossInWords(loss) : ''}`.trim(), name);
 }
 
 export function lossInWords({ from, upTo, certain }: Loss): string {

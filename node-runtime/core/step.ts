@@ -20,7 +20,6 @@ import { refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { answerWaiting, asked, askWaiting, readAsked } from './asking.ts';
 import { votersOf, writersOf } from './cluster/charter.ts';
-import { learnTerm } from './cluster/knowledge.ts';
 import { beginGranting, beginLeases, endGranting, leasesTicked } from './cluster/lease.ts';
 import { memberStep, type Waking, wakeMember } from './cluster/member.ts';
 import type { Effect as MemberEffect, Event as MemberEvent } from './cluster/member-state.ts';
@@ -215,7 +214,7 @@ function peerHeard(
       if (isHis(state, message.term)) workers.ended(state, from, message, message.end, clock);
       break;
     case 'fenced':
-      learnTerm(state.member, message.term); // a replaced active learns it from whoever obeys a newer one (S40)
+      toMember(state, { event: 'fenced', term: message.term, lineage: message.lineage, now: clock.mono });
       break;
     case 'greet':
     case 'renew':

@@ -166,7 +166,7 @@ const mayBePlaced = (state: NodeState, name: AttemptName): boolean =>
 function mayBeForgotten(state: NodeState, name: AttemptName): boolean {
   const { claimed } = state.replicated.members;
   const placed = parseTerm(jobs.termOfAttempt(state.replicated.jobs, name) ?? '');
-  return claimed !== null && placed !== null && compareTerms(placed, claimed) < 0;
+  return claimed !== null && placed !== null && compareTerms(placed, claimed.term) < 0;
 }
 
 function forget(state: NodeState, node: string, { run, task, number }: AttemptName): void {

@@ -120,7 +120,7 @@ export function carryOut(
 
 /** P35: the active greets the workers in its term and orders what its journal says is to be started or forgotten. */
 function greet(copy: MemberNode, charter: Charter, outcome: Outcome, setting: Setting): void {
-  const lineage = charter.lineage?.claim ?? null;
+  const lineage = charter.lineage ?? null;
   for (const to of setting.workers)
     outcome.sends.push({ to, message: { event: 'greeted', cluster: CLUSTER, term: charter.term, lineage, number: 0 } });
   const entries = copy.disk.entries.slice(0, copy.member.committed);
@@ -135,7 +135,7 @@ function order(charter: Charter, { text, index }: StoredEntry, outcome: Outcome,
   const [what, attempt = ''] = text.split(' ');
   const event = what === 'start' ? 'startAsked' : what === 'end' ? 'forgotten' : null;
   if (!event) return;
-  const lineage = charter.lineage?.claim ?? null;
+  const lineage = charter.lineage ?? null;
   for (const to of setting.workers)
     outcome.sends.push({
       to,

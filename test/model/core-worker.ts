@@ -63,8 +63,13 @@ function takes(copy: WorkerNode, given: FenceEvent, outcome: Outcome, setting: S
         break;
       case 'refuse':
         outcome.told.push(`a worker refuses: ${effect.why}`);
-        if (effect.why.startsWith('another claim') && !copy.worker.fence.lineage && 'lineage' in event && event.lineage)
-          broken('P32', `${copy.name} refuses claim ${event.lineage} as a second one and has obeyed no other`);
+        if (
+          effect.why.startsWith('another claim') &&
+          'lineage' in event &&
+          event.lineage &&
+          !copy.eras[event.lineage.era]
+        )
+          broken('P32', `${copy.name} refuses claim ${event.lineage.claim} as a second one and has obeyed no other`);
         break;
       case 'tellAttempts':
         break;
@@ -106,10 +111,12 @@ export const saveFence = (node: WorkerNode, setting: Setting): { node: WorkerNod
 
 /** P32: of two claims of an era a worker obeys one, for good. */
 function obeysOneClaim({ name, saved, eras }: WorkerNode): void {
-  const lineage = saved.lineage ?? '';
-  const known = eras[saved.term.era] ?? '';
-  if (known !== '' && known !== lineage) broken('P32', `${name} obeys ${lineage || 'nobody'} after claim ${known}`);
-  eras[saved.term.era] = lineage;
+  const { era, claim } = saved.lineage ?? { era: 0, claim: '' };
+  const known = eras[era] ?? claim;
+  if (known !== claim) broken('P32', `${name} obeys ${claim || 'nobody'} after claim ${known}`);
+  const newest = Math.max(0, ...Object.keys(eras).map(Number));
+  if (era < newest) broken('P32', `${name} obeys era ${era} after era ${newest}`);
+  eras[era] = claim;
 }
 
 /** Its process is gone. */

@@ -5,7 +5,7 @@
  * Attempts are saved before they are started. Outcomes are told until they are
  * forgotten. After a restart the runner's claim files say what was started.
  */
-import type { AttemptEnd, Term } from '../../node-runtime/contract/facts.ts';
+import type { AttemptEnd, Lineage, Term } from '../../node-runtime/contract/facts.ts';
 import type { PeerMessage } from '../../node-runtime/contract/peer-messages.ts';
 import {
   type Fence,
@@ -35,7 +35,7 @@ const placeOf = (message: object): number => {
   return place ?? number;
 };
 
-type InTerm = { cluster: string; term: Term; lineage: string | null; number: number };
+type InTerm = { cluster: string; term: Term; lineage: Lineage | null; number: number };
 type Report = { attempt: string } & ({ type: 'running'; at: number } | { type: 'ended'; end: AttemptEnd });
 type Job = { order: Order; live: boolean; stopping: boolean; at: number; end: AttemptEnd | null };
 

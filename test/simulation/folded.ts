@@ -60,7 +60,7 @@ export function fold(folded: Folded, text: string, workers: readonly string[]): 
       folded.enabled = Math.max(folded.enabled, Number(a));
       return;
     case 'activated':
-      if (b !== '-') folded.claim = { id: b, index, unread: new Set(workers) };
+      if (b !== '-' && b !== folded.claim?.id) folded.claim = { id: b, index, unread: new Set(workers) };
       return;
     default:
       if (!folded.keys.has(text)) folded.keys.set(text, index);

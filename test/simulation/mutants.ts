@@ -326,6 +326,8 @@ export const mutants: Record<string, () => Mutation> = {
 
   'tasks of before a claim start at once': () => ({ rule: 'P31', mood: 'claims', startsUnread: true }),
 
+  'a claim that never acted is not seen': () => ({ rule: 'P31', mood: 'claims', seesActingClaimsOnly: true }),
+
   'attempts unknown to the journal are not adopted': () => ({ rule: 'P31', mood: 'claims', adoptsNothing: true }),
 
   'what a claim may have forgotten is ordered again': () => ({ rule: 'P31', mood: 'claims', ordersForgotten: true }),

@@ -83,7 +83,7 @@ export function newPlacing(world: World, workers: Workers, names: readonly strin
       from: node.name,
       cluster: 'lab',
       term: desk.charter.term,
-      lineage: desk.charter.lineage?.claim ?? null,
+      lineage: desk.charter.lineage ?? null,
     };
     const send = (
       to: string,
@@ -196,7 +196,7 @@ export function newPlacing(world: World, workers: Workers, names: readonly strin
     if (isNew && !write(node, desk, `end ${attempt} ${outcome}`)) return false;
     if (!(known.ended <= node.member.committed && !isNew) && !mutation?.forgetsEarly) return true;
     const { term, lineage } = desk.charter;
-    const lead = { from: node.name, cluster: 'lab', term, lineage: lineage?.claim ?? null };
+    const lead = { from: node.name, cluster: 'lab', term, lineage: lineage ?? null };
     const granted = grantTo(desk.leases, worker);
     workers.order(worker, { ...lead, granted, number: ++desk.number, kind: 'forget', attempt });
     return true;

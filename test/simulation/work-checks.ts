@@ -57,7 +57,10 @@ export function newWorkChecks(
     ended: (attempt: string): void => void of(taskOf.get(attempt) ?? '').live.delete(attempt),
     goesAgain: (task: string): void => void byPerson.add(task),
     givenUp: (claim: string, worker: string): void => void givenUp.add(`${claim} ${worker}`),
-    claimed: (claim: string, term: Term): void => void claims.set(claim, term),
+    /** The first term that acts after a claim: usually, not always, the one that the claim made. */
+    acts({ lastClaim, term }: Charter): void {
+      if (lastClaim !== undefined && !claims.has(lastClaim)) claims.set(lastClaim, term);
+    },
 
     /** P31: every worker obeys the claim's active, or a person went on without it. */
     placedAfterClaim(task: string, claim: string, workers: Iterable<SimWorker>): void {

@@ -6,7 +6,7 @@
  * the active, and what the active does with it, is `placing.ts`. A worker's
  * process may be killed, its jobs go on; the lease is the runner's.
  */
-import type { Term } from '../../node-runtime/contract/facts.ts';
+import type { Lineage, Term } from '../../node-runtime/contract/facts.ts';
 import {
   type Fence,
   type FenceEvent,
@@ -20,7 +20,13 @@ import { compareTerms, termText } from '../../node-runtime/core/cluster/terms.ts
 import type { World } from './world.ts';
 
 /** What the active sends; `granted` and `number` go with every message (`lease.ts`, `fence.ts`). */
-export type ToWorker = { from: string; cluster: string; term: Term; lineage: string | null; granted: number | null } & {
+export type ToWorker = {
+  from: string;
+  cluster: string;
+  term: Term;
+  lineage: Lineage | null;
+  granted: number | null;
+} & {
   number: number;
 } & (
     | { kind: 'greet' }
@@ -125,7 +131,10 @@ export function newWorkers(world: World, names: readonly string[]): Workers {
       asked.set(message.attempt, message);
     }
     const effects = step(worker, mutation?.fence ? mutation.fence(worker, event) : event);
-    if (effects.some((effect) => effect.effect === 'refuse')) return;
+    if (effects.some((effect) => effect.effect === 'refuse')) {
+      const { term, lineage } = worker.worker.fence;
+      return send(worker.name, message.from, () => world.workerFenced(message.from, term, lineage));
+    }
     const lower = worker.obeyed !== null && compareTerms(term, worker.obeyed) < 0;
     if (lower) checks.fail('I10', `${worker.name} obeys ${termText(term)} after ${termText(worker.obeyed!)}`);
     worker.obeyed = term;

@@ -6,7 +6,7 @@
  * tells the core what is saved, and answers clients when entries are
  * committed. Nothing is decided here, and the same seed gives the same run.
  */
-import type { Charter, StoredEntry, Term, Voter } from '../../node-runtime/contract/facts.ts';
+import type { Charter, Lineage, StoredEntry, Term, Voter } from '../../node-runtime/contract/facts.ts';
 import { foundingCharter, noCharter, votersOf } from '../../node-runtime/core/cluster/charter.ts';
 import type { FenceEvent } from '../../node-runtime/core/cluster/fence.ts';
 import { isTaking } from '../../node-runtime/core/cluster/leading.ts';
@@ -73,6 +73,8 @@ export type Mutation = {
   grantsUnconfirmed?: true;
   endsNothing?: true;
   startsUnread?: true;
+  /** A claim whose charter was decided and never acted is not seen. */
+  seesActingClaimsOnly?: true;
   adoptsNothing?: true;
   ordersForgotten?: true;
   forgetsEarly?: true;
@@ -198,7 +200,7 @@ export function newWorld(options: Options) {
           `${node.name} is active in ${termText(effect.charter.term)}: ${effect.charter.reason}; write set ${effect.charter.writeSet.map((one) => one.split('#')[0]).join('+')}, voters ${effect.charter.voters.map((set) => set.map((one) => one.node).join('+')).join(' and ')}`,
         );
         checks.activated(node.name, node.disk, effect.charter, effect.loss);
-        if (effect.charter.claim) work.claimed(effect.charter.claim.id, effect.charter.term);
+        work.acts(effect.charter);
         if (effect.loss && options.log) log(`${node.name} may lack: ${JSON.stringify(effect.loss)}`);
         return;
       case 'beganActing':
@@ -408,8 +410,10 @@ export function newWorld(options: Options) {
     tick(node);
   }
 
-  const activationText = (charter: Charter): string =>
-    `activated ${termText(charter.term)} ${charter.claim?.id ?? '-'}`;
+  const activationText = (charter: Charter): string => {
+    const claim = mutation?.seesActingClaimsOnly ? charter.claim?.id : charter.lastClaim;
+    return `activated ${termText(charter.term)} ${claim ?? '-'}`;
+  };
 
   const enabledIn = (entries: StoredEntry[]): number =>
     entries.reduce((most, { text }) => (text.startsWith('enable ') ? Math.max(most, Number(text.slice(7))) : most), 1);
@@ -629,6 +633,16 @@ export function newWorld(options: Options) {
     if (steps < stepsMax) now = Math.max(now, until);
   }
 
+  /** A message that is no member's: when the node is up, and awake. */
+  function toNode(name: string, does: (node: SimNode) => void): void {
+    const node = nodes.get(name);
+    if (!node?.up) return;
+    const { life } = node;
+    const happens = (): void => void (node.life === life && node.up && does(node));
+    if (now < node.frozenUntil) node.frozen.push(happens);
+    else happens();
+  }
+
   const later = {} as { machines: Workers; placing: Placing; clients: Clients; workers: Workers['workers'] };
   const world = {
     ...later,
@@ -691,12 +705,10 @@ export function newWorld(options: Options) {
     votersNow: (charter: Charter): Voter[] => votersOf(charter),
     entries: (node: SimNode): StoredEntry[] => node.disk.entries,
     workerTold(name: string, worker: string, told: Told): void {
-      const node = nodes.get(name);
-      if (!node?.up) return;
-      const { life } = node;
-      const happens = (): void => void (node.life === life && node.up && world.placing.told(node, worker, told));
-      if (now < node.frozenUntil) node.frozen.push(happens);
-      else happens();
+      toNode(name, (node) => world.placing.told(node, worker, told));
+    },
+    workerFenced(name: string, term: Term, lineage: Lineage | null): void {
+      toNode(name, (node) => step(node, { event: 'fenced', now: monotonic(node), term, lineage }));
     },
   };
   const machines: Workers = newWorkers(world, WORKERS);

@@ -2,8 +2,9 @@
  * A worker's fence: whom it obeys, and that it starts an attempt once.
  *
  * A worker keeps the highest term it has seen and obeys nothing older; a
- * higher one is saved before it is obeyed. A second claim of an era it has
- * seen is refused for good. Attempts are saved before they are started, and
+ * higher one is saved before it is obeyed. It obeys no older lineage either,
+ * whatever its term: who only heard of an era may lead in a term of it (P32).
+ * A second claim of an era it has seen is refused for good. Attempts are saved before they are started, and
  * forgotten when the active has committed their outcome. The active numbers
  * what it sends in a term, so that a start which was overtaken by the
  * forgetting of its attempt is known for what it is.
@@ -12,14 +13,14 @@
  * attempt starts at most once, and never for an active that was replaced.
  * Rules: P31, P32, P35.
  */
-import type { Term } from '../../contract/facts.ts';
+import type { Lineage, Term } from '../../contract/facts.ts';
 import { compareTerms, sameTerm } from './terms.ts';
 
 export type Fence = {
   cluster: string;
   term: Term;
-  /** The claim that opened the era of that term, if one did. */
-  lineage: string | null;
+  /** The newest claim that opened an era, of those it has obeyed; its active may lead in terms of a later era. */
+  lineage: Lineage | null;
   /** Newest number of a forgetting, and the term it is of: starts up to it are too old. */
   forgotten?: { term: Term; number: number };
   /** Attempts not forgotten: saved with the term in which they were started. */
@@ -27,7 +28,7 @@ export type Fence = {
 };
 
 /** `number`: the place of the order among all that this active sent in the term; absent: 0. */
-type Order = { cluster: string; term: Term; lineage: string | null; number?: number };
+type Order = { cluster: string; term: Term; lineage: Lineage | null; number?: number };
 
 export type FenceEvent =
   | ({ event: 'greeted' } & Order)
@@ -122,11 +123,9 @@ function take(worker: Worker, event: Ordered, out: FenceEffect[]): void {
 function objection(fence: Fence, event: Ordered): string | null {
   if (event.cluster !== fence.cluster) return 'another cluster';
   if (compareTerms(event.term, fence.term) < 0) return 'a newer term is obeyed here';
-  const sameEra = event.term.era === fence.term.era;
-  // Somebody who only heard of the era may have led in it before its claim was heard of: that claim is still the first.
-  const isFirstClaim = fence.lineage === null && compareTerms(event.term, fence.term) > 0;
-  if (sameEra && event.lineage !== fence.lineage && fence.term.node !== '' && !isFirstClaim)
-    return 'another claim of this era is obeyed here';
+  const [own, its] = [fence.lineage?.era ?? 0, event.lineage?.era ?? 0];
+  if (its < own) return 'a newer era is obeyed here';
+  if (its === own && event.lineage?.claim !== fence.lineage?.claim) return 'another claim of this era is obeyed here';
   if (event.event !== 'startAsked' || event.attempt in fence.attempts) return null;
   const { forgotten } = fence;
   const isOld = forgotten && sameTerm(forgotten.term, event.term) && (event.number ?? 0) <= forgotten.number;

@@ -7,7 +7,7 @@
  *
  * Leaves out: what entries mean, workers, addresses, certificates.
  */
-import type { Charter, Claim, Loss, StoredEntry, Term, Voter } from '../../contract/facts.ts';
+import type { Charter, Claim, Lineage, Loss, StoredEntry, Term, Voter } from '../../contract/facts.ts';
 import type { ChainOf, Position, Tail } from '../journal/tail.ts';
 import type { Body, Mark, Message } from './messages.ts';
 import type { Register } from './register.ts';
@@ -195,6 +195,8 @@ export type Event = { now: number } & (
   | { event: 'rosterKnown'; roster: Roster }
   | { event: 'wished'; id: number; wish: Wish }
   | { event: 'proposed'; texts: string[] }
+  /** A worker obeys this term already, of that lineage (P35). */
+  | { event: 'fenced'; term: Term; lineage: Lineage | null }
   /** A committed entry says that all can read this version (section 13). */
   | { event: 'versionEnabled'; version: number }
 );

@@ -19,6 +19,7 @@
  *   version.ts    who can read whom                section 13
  *   outbox.ts     save, then send                  P1
  */
+import type { Lineage, Term } from '../../contract/facts.ts';
 import { endOf, type Position, positionOf, type Tail } from '../journal/tail.ts';
 import { ask, carryOn, onAccepted, onPromised, onRefusedAttempt } from './ask.ts';
 import { noCharter, voterText } from './charter.ts';
@@ -157,6 +158,9 @@ export function memberStep(m: Member, event: Event): Effect[] {
     case 'proposed':
       onProposed(m, event.texts);
       break;
+    case 'fenced':
+      onFenced(m, event.term, event.lineage);
+      break;
     case 'versionEnabled':
       onVersionEnabled(m, event.version);
       break;
@@ -211,6 +215,19 @@ function onRefused(m: Member, from: string, body: Extract<Message['body'], { kin
   if (!phase.peers.has(from)) return; // of no voter: it can't hinder
   giveUp(m, `${from} has promised a newer term`, m.timing.roundMs);
   m.heardActiveAt = m.now - m.timing.suspectMs; // nobody may be leading now: try soon, if nobody else does
+}
+
+/**
+ * P32, P35: a replaced active learns it from a worker that obeys a newer term
+ * (S40). But if that term is of an older lineage, which only heard of this
+ * era, the worker has to be given a term that it can obey.
+ */
+function onFenced(m: Member, term: Term, lineage: Lineage | null): void {
+  learnTerm(m, term);
+  if (m.phase.phase !== 'leading' || !m.phase.acting) return;
+  const { charter } = m.phase;
+  const isOlder = (lineage?.era ?? 0) < (charter.lineage?.era ?? 0);
+  if (isOlder && compareTerms(term, charter.term) > 0) ask(m, { why: 'a worker obeys a term of an older era' });
 }
 
 /** L6: what could not be saved is not so; the node says that it can't write and begins again from its disk (P10). */

@@ -39,8 +39,11 @@ export type Members = {
   version: number;
   /** After a confirmed loss: workers whose attempts have not been read yet, and the entry of that claim (P31). */
   unread: { since: number; workers: string[] } | null;
-  /** Term of the newest confirmed loss: what was placed before it may have ended, and been forgotten, in what was given up. */
-  claimed: Term | null;
+  /**
+   * The newest confirmed loss, and the first term that acted after it: what was placed before that may have ended, and
+   * been forgotten, in what was given up.
+   */
+  claimed: { claim: string; term: Term } | null;
 };
 export type Decision = { facts: Fact[] } | Refusal;
 
@@ -70,6 +73,13 @@ const founder = (id: string, name: string): Member => ({
 
 // ------------------------------------------------------------------ apply
 
+/** P31: seen by `lastClaim`, because the charter that the claim made may have been decided and never have acted. */
+function claimHeard(state: Members, { lastClaim, term }: Charter, index: number): void {
+  if (lastClaim === undefined || lastClaim === state.claimed?.claim) return;
+  state.unread = { since: index, workers: workersOf(state).map((one) => one.id) };
+  state.claimed = { claim: lastClaim, term };
+}
+
 /** @returns whether who belongs to the cluster, or what for, is another now */
 export function applyToMembers(state: Members, entry: Entry): boolean {
   const fact = entry.fact;
@@ -78,10 +88,7 @@ export function applyToMembers(state: Members, entry: Entry): boolean {
       state.nodes.set(fact.node, founder(fact.node, fact.nodeName));
       return true;
     case 'activated':
-      if (fact.charter.claim) {
-        state.unread = { since: entry.index, workers: workersOf(state).map((one) => one.id) };
-        state.claimed = fact.charter.term;
-      }
+      claimHeard(state, fact.charter, entry.index);
       return false;
     case 'nodeJoined': {
       const { kind, node, invite, ...rest } = fact;

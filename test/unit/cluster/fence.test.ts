@@ -79,6 +79,20 @@ describe('a worker', () => {
     expect(names(saved(worker, start('y', 1, { until: 300, now: 150 }), 160))).toContain('start');
   });
 
+  it('P32: obeys no older lineage whatever its term, and a newer one after who had only heard of its era', () => {
+    const worker = fresh();
+    const of = (number: number, era: number, claim: string): FenceEvent => ({
+      ...{ event: 'greeted', cluster: 'lab', term: { era: 4, number, node: 'ctl-a' }, lineage: { era, claim } },
+    });
+    expect(names(saved(worker, of(3, 3, 'older')))).toEqual(['saveFence', 'tellAttempts']);
+    expect(names(saved(worker, of(5, 4, 'one')))).toEqual(['saveFence', 'tellAttempts']);
+    expect(saved(worker, of(6, 4, 'other'))).toMatchObject([
+      { effect: 'refuse', why: 'another claim of this era is obeyed here' },
+    ]);
+    expect(saved(worker, of(9, 3, 'older'))).toMatchObject([{ effect: 'refuse', why: 'a newer era is obeyed here' }]);
+    expect(names(saved(worker, of(9, 5, 'chosen')))).toEqual(['saveFence', 'tellAttempts']);
+  });
+
   it('tells that an attempt never started when a newer term came between its save and its start', () => {
     const worker = fresh();
     fenceStep(worker, start('x', 1));

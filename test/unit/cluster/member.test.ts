@@ -341,6 +341,17 @@ describe('a controller', () => {
     expect(bodies(receives(c, parted))).toMatchObject([{ kind: 'snapshotOffered', at: { index: 2 } }]);
   });
 
+  it('P32, P35: takes a higher term when a worker obeys one of an older lineage, and only then', () => {
+    const { receives, step, m } = leading();
+    receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
+    step({ event: 'fenced', term: term(9, 'ctl-b'), lineage: null });
+    expect(m.phase.phase).toBe('leading');
+    if (m.phase.phase !== 'leading') throw new Error('leads');
+    m.phase.charter = { ...m.phase.charter, lineage: { era: 1, claim: 'c' } };
+    step({ event: 'fenced', term: term(9, 'ctl-b'), lineage: null });
+    expect(m.phase).toMatchObject({ phase: 'asking', term: { number: 10, node: 'ctl-a' } });
+  });
+
   it('L6: says nothing while a save hangs, also when a read asks for a confirmation', () => {
     const { receives, step, wait } = leading();
     receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
