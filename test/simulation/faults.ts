@@ -231,6 +231,9 @@ const switchOver: Fault = (world) => {
   for (const node of world.acting()) world.wish(node, { wish: 'switchOver' });
 };
 
+/** Not when peace has begun meanwhile. */
+const stopLater = (world: World, node: SimNode): void => void (world.faultsUntil > 0 && world.stop(node));
+
 const park: Fault = (world) => {
   const node = world.acting()[0];
   if (!node) return;
@@ -238,7 +241,7 @@ const park: Fault = (world) => {
   const ms = world.chance.whole(300, 3_000);
   if (world.chance.happens(0.5)) world.after(ms, () => activate(world));
   else {
-    world.after(ms, () => world.stop(node));
+    world.after(ms, () => stopLater(world, node));
     world.after(ms + 300, () => node.up || world.start(node));
   }
 };
@@ -256,7 +259,7 @@ export function activate(world: World): void {
 const leave: Fault = (world) => {
   const node = anyVoter(world);
   world.wish(node, { wish: 'leave', onShutdown: world.chance.happens(0.5) ? 'handOver' : 'park', why: 'is shut down' });
-  world.after(400, () => world.stop(node));
+  world.after(400, () => stopLater(world, node));
   world.after(world.chance.whole(600, 4_500), () => {
     if (!node.up) world.start(node);
     activate(world);

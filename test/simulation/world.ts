@@ -215,7 +215,7 @@ export function newWorld(options: Options) {
         const charter = lead ?? (node.member.phase.phase === 'leading' ? node.member.phase.charter : null);
         if (charter) {
           checks.committedBy(node.name, node.disk.register.store, node.disk, charter, before + 1, effect.index);
-          for (const { text } of node.disk.entries.slice(before, effect.index)) entryCommitted(text, charter);
+          for (const entry of node.disk.entries.slice(before, effect.index)) entryCommitted(entry);
           acknowledge(node, charter, effect.index);
         }
         at(node, 1, () => apply(node));
@@ -262,12 +262,23 @@ export function newWorld(options: Options) {
     }
   }
 
-  function entryCommitted(text: string, charter: Charter): void {
+  function entryCommitted({ text, chain }: StoredEntry): void {
     work.entryCommitted(text);
-    if (!text.startsWith('enable ')) return;
-    const { controllers, watch } = roster;
-    const seated = [...votersOf(charter), ...controllers, ...(watch ? [watch] : [])].map((one) => one.node);
-    work.versionCommitted(Number(text.slice(7)), [...seated, ...WORKERS]);
+    const members = enabledFor.get(chain);
+    if (members) work.versionCommitted(Number(text.slice(7)), members);
+  }
+
+  /** Who belonged to the cluster when it was written that all read a version, by the chain of that entry. */
+  const enabledFor = new Map<string, string[]>();
+
+  function noteEnabled({ member }: SimNode): void {
+    const entry = member.journal.entries.at(-1);
+    if (!entry?.text.startsWith('enable ') || member.phase.phase !== 'leading') return;
+    const { controllers, watch } = member.roster;
+    const seated = [...votersOf(member.phase.charter), ...controllers, ...(watch ? [watch] : [])].map(
+      (one) => one.node,
+    );
+    enabledFor.set(entry.chain, [...seated, ...WORKERS]);
   }
 
   // --------------------------------------------------------------- disk
@@ -546,6 +557,7 @@ export function newWorld(options: Options) {
     node.acks.push({ index, key: text, committed: (charter) => committed(charter, index) });
     if (node.desk) fold(node.desk.folded, text, WORKERS);
     step(node, { event: 'proposed', now: monotonic(node), texts: [text] });
+    noteEnabled(node);
     return index;
   }
 

@@ -126,7 +126,7 @@ export function memberStep(m: Member, event: Event): Effect[] {
       onTicked(m);
       break;
     case 'received':
-      if (!isReadable(m, event.from, event.message)) break;
+      if (!isReadable(m, event.from, event.message)) return m.out.splice(0); // nothing comes of it
       received(m, event.from, event.message);
       learnVersion(m, event.from, event.message);
       soundingAnswered(m);

@@ -63,10 +63,10 @@ export function isSpoken(m: Member, from: string, { version, speaks, body }: Mes
   const reason = canRead || !reads(m.speaks, version) ? version : written;
   const isNew = m.unread.get(from) !== reason;
   m.unread.set(from, reason);
-  if (!canRead) needs(m, reason, from, isNew);
-  // It can't take part until it is upgraded.
+  if (written > m.speaks) needs(m, reason, from, isNew);
+  // It is the other that needs an upgrade, or has not heard yet what the cluster uses: no reason to wait for it.
   else if (isNew)
-    note(m, 'versionOld', `${from} reads up to version ${speaks ?? version}; the cluster uses ${m.enabled}.`);
+    note(m, 'versionOld', `${from} ${whatItKnows(version, speaks ?? version)}; the cluster uses ${m.enabled}.`);
   return false;
 }
 
@@ -79,17 +79,22 @@ function needs(m: Member, version: number, from: string, isNew: boolean): void {
   if (m.phase.phase !== 'quiet') giveUp(m, 'can not read what the others say');
 }
 
+const whatItKnows = (version: number, speaks: number): string =>
+  speaks > version ? `still speaks version ${version}` : `reads up to version ${speaks}`;
+
 const whatIsRead = (m: Member): string =>
   `this node reads ${m.speaks > 1 ? `${m.speaks - 1} and ${m.speaks}` : '1'}. It keeps what it has and goes on after an upgrade.`;
 
-/** What the active uses is enabled: its followers use it too, and know it after a restart. */
+/**
+ * What the active uses is enabled: its followers use it too, and know it after
+ * a restart. So is what a voter uses: one that alone may lead has to learn it
+ * from those who could not read it otherwise.
+ */
 export function learnVersion(m: Member, from: string, { version, body }: Message): void {
   let enabled = Math.max(m.enabled, versionOf(m.register.accepted));
   const led = m.followed?.active === from && 'charter' in body && sameTerm(m.followed.term, body.charter.term);
-  if (led) {
-    enabled = Math.max(enabled, version);
-    m.needs = null;
-  }
+  if (led) m.needs = null;
+  if (led || votersOf(newestKnown(m)).some((voter) => voter.node === from)) enabled = Math.max(enabled, version);
   if (enabled === m.enabled) return;
   m.enabled = enabled;
   saveRegister(m, {});
