@@ -50,6 +50,8 @@ export type SimWorker = {
   name: string;
   worker: Worker;
   saved: Fence;
+  /** When the last of the saves on their way will be done. */
+  savedAt: number;
   obeyed: Term | null;
   up: boolean;
   life: number;
@@ -84,6 +86,7 @@ export function newWorkers(world: World, names: readonly string[]): Workers {
         name,
         worker: wakeWorker(fence),
         saved: structuredClone(fence),
+        savedAt: 0,
         obeyed: null,
         up: true,
         life: 0,
@@ -159,11 +162,12 @@ export function newWorkers(world: World, names: readonly string[]): Workers {
     return effects;
   }
 
-  /** Saves what the core says has changed, and only that. */
+  /** Saves what the core says has changed, and only that; in the order in which it was given. */
   function save(worker: SimWorker, fence: Fence, changed: { fence: boolean; attempts: string[] }): void {
     const given = structuredClone(fence);
     const { life } = worker;
-    world.after(chance.happens(0.05) ? 200 : 2, () => {
+    worker.savedAt = Math.max(worker.savedAt + 0.001, world.now + (chance.happens(0.05) ? 200 : 2));
+    world.after(worker.savedAt - world.now, () => {
       if (!worker.up || worker.life !== life) return;
       const { attempts, ...rest } = given;
       const kept = changed.fence ? { ...rest, attempts: worker.saved.attempts } : worker.saved;
