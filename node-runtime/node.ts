@@ -49,6 +49,8 @@ export type Loop = {
    * is committed (P36, fresh); rejects with NotActive when it is replaced meanwhile. Else what is known here (local).
    */
   read<T>(look: (state: Replicated) => T): Promise<T>;
+  /** A read was answered by another node, as of this position. */
+  passedOn(position: number): void;
   /** A wish about the cluster itself: hand over, park, confirm a loss. */
   wish(wish: MemberWish): Promise<Granted>;
   /** This node keeps a journal from now on, or no more. */
@@ -122,6 +124,9 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
   let savedTold = 0;
   let fetched: Snapshot | null = null;
   let fetching = false;
+  /** Newest position of what others answered through this node. */
+  let passed = 0;
+  let shown: { index: number; lastClaim: string | undefined } = { index: 0, lastClaim: undefined };
   let committedNoted = 0;
   let toldAt = 0;
   let state: NodeState;
@@ -150,8 +155,10 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     held = [];
     for (const one of waiting) {
       if (!acts) one.reader.lost();
-      else if (one.index <= state.member.committed) one.reader.done();
-      else held.push(one);
+      else if (one.index <= state.member.committed) {
+        noteShown(one.index);
+        one.reader.done();
+      } else held.push(one);
     }
   }
 
@@ -343,6 +350,8 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     life++;
     waking = true;
     const mine = life;
+    // What is on the disk may be far behind what was seen here.
+    if (diskFull) noteShown(passed);
     answerAll(diskFull ? refuse('disk_full', `The disk of ${self.name} is full.`) : undefined);
     first
       .then(wakeNow.bind(null, diskFull))
@@ -425,13 +434,24 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
   /** What is known here, never what may still be cut; it is waited for, since a node that was active may be ahead of it. */
   async function readHere<T>(look: (state: Replicated) => T): Promise<T> {
     const until = performance.now() + READ_HERE_MS;
-    while (state.rebuilding || state.replicated.index > state.known) {
+    while (state.rebuilding || state.replicated.index > state.known || isBehindShown()) {
       if (performance.now() > until) throw new NotActive(`${self.name} is reading its journal.`);
       await new Promise((next) => setTimeout(next, TICK_MS));
       if (isConfirmed(state)) break;
     }
+    noteShown(state.replicated.index);
     return look(state.replicated);
   }
+
+  /** What was shown here is not taken back: its entries may not have reached a disk that was full then (P36). */
+  function noteShown(index: number): void {
+    const { lastClaim } = state.member.register.accepted;
+    shown = shown.lastClaim === lastClaim ? { index: Math.max(shown.index, index), lastClaim } : { index, lastClaim };
+  }
+
+  /** A confirmed loss may have given up what was shown before it (P32). */
+  const isBehindShown = (): boolean =>
+    shown.lastClaim === state.member.register.accepted.lastClaim && state.replicated.index < shown.index;
 
   await wakeNow(false);
   const ticking = setInterval(() => {
@@ -469,6 +489,9 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
         });
         queueFlush();
       });
+    },
+    passedOn(position) {
+      passed = Math.max(passed, position);
     },
     wish(wish) {
       if (stopped || waking) return Promise.resolve({ ok: false, words: `${self.name} is starting or stopping` });

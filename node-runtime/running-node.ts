@@ -265,9 +265,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         if (isController(from)) useDirectory(read.data.directory);
       } else if (read.data.kind === 'hints') {
         const others = read.data.nodes.filter(
-          ({ node }) => node === from || (node !== self.node && peers?.status(node).connected !== true),
+          ({ node }) => node !== from && node !== self.node && peers?.status(node).connected !== true,
         );
         if (whereabouts.heard(others)) tryAnew();
+        const own = read.data.nodes.find(({ node }) => node === from);
+        if (own && whereabouts.told(from, own.addresses)) tellWhereabouts();
       } else {
         if (read.data.kind === 'told' && whereabouts.told(from, read.data.addresses)) tellWhereabouts();
         loop.hear(from, read.data);

@@ -21,14 +21,14 @@ export type Whereabouts = {
   hints(self: string, own: string[]): Extract<PeerMessage, { kind: 'hints' }>;
 };
 
-export function makeWhereabouts(): Whereabouts {
-  const known = new Map<string, string[]>();
+/** Of one node, besides where it said itself that it is. */
+const HEARSAY_MAX = 4;
 
-  function note(node: string, addresses: string[]): boolean {
-    if (addresses.length === 0 || known.get(node)?.join() === addresses.join()) return false;
-    known.set(node, addresses.slice(0, limits.addressesMax));
-    return true;
-  }
+export function makeWhereabouts(): Whereabouts {
+  /** As the nodes themselves said it to this one. Only this is passed on. */
+  const met = new Map<string, string[]>();
+  /** What others said of them, the newest first. It may be older than what is known: so it is tried as well, never instead. */
+  const hearsay = new Map<string, string[]>();
 
   return {
     membersOf: ({ nodes }, self) =>
@@ -36,13 +36,30 @@ export function makeWhereabouts(): Whereabouts {
         .filter((one) => one.id !== self)
         .map(({ id, addresses }) => ({
           node: id,
-          addresses: [...new Set([...(known.get(id) ?? []), ...addresses])].slice(0, limits.addressesMax),
+          addresses: [...new Set([...(met.get(id) ?? []), ...(hearsay.get(id) ?? []), ...addresses])].slice(
+            0,
+            limits.addressesMax,
+          ),
         })),
-    told: note,
-    heard: (hints) => hints.map(({ node, addresses }) => note(node, addresses)).includes(true),
+    told(node, addresses) {
+      if (addresses.length === 0 || met.get(node)?.join() === addresses.join()) return false;
+      met.set(node, addresses.slice(0, limits.addressesMax));
+      return true;
+    },
+    heard(hints) {
+      let isNews = false;
+      for (const { node, addresses } of hints) {
+        const known = hearsay.get(node) ?? [];
+        const fresh = addresses.filter((one) => !known.includes(one) && !met.get(node)?.includes(one));
+        if (fresh.length === 0) continue;
+        hearsay.set(node, [...fresh, ...known].slice(0, HEARSAY_MAX));
+        isNews = true;
+      }
+      return isNews;
+    },
     hints: (self, own) => ({
       kind: 'hints',
-      nodes: [...known, [self, own] as const]
+      nodes: [...met, [self, own] as const]
         .filter(([, addresses]) => addresses.length > 0)
         .slice(0, limits.nodesMax)
         .map(([node, addresses]) => ({ node, addresses })),

@@ -301,11 +301,12 @@ const isAlone = ({ self, member }: NodeState): boolean => {
 /** The journal can't be written: answers honestly, forgets what is not on disk, wakes anew (P10). */
 function saveFailed(state: NodeState, { mono }: Clock): void {
   state.diskFull = true;
-  toMember(state, { event: 'saveFailed', now: mono });
+  // Before the member says that all begins anew, which answers everybody else.
   // Where others may hold the entries they may still be committed: only a lone node knows that nothing was done.
   if (isAlone(state)) answerHeld(state, refuse('disk_full', `The disk of ${state.self.name} is full.`));
   else answerHeld(state);
   answerWaiting(state);
   state.held = [];
   state.proposed = [];
+  toMember(state, { event: 'saveFailed', now: mono });
 }

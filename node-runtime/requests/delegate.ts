@@ -39,6 +39,8 @@ const AGAIN_MS = 40;
 const READ_WAIT_MS = 2_500;
 const HEADERS_MS = 30_000;
 /** The other node did nothing, or it may be asked again under the same key. */
+/** Of answers that say nothing of whether it was done: no active decided. */
+const UNDECIDED = [429, 503, 507];
 const AGAIN_CODES = ['not_active', 'starting', 'stopping', 'no_active'];
 
 /** Another node's refusal, as far as it is read here. */
@@ -87,6 +89,10 @@ export function makeDelegate(parts: Parts): Delegate {
     const key = asked.change ? (asked.headers['idempotency-key'] ?? randomUUID()) : null;
     const waitMs = isRead || asked.hops > 0 ? READ_WAIT_MS : limits.activeWaitMs;
     let refused: Refusal | null = null;
+    /** Some try may have been done, or may still be: then no refusal of a node that decides nothing says "not done". */
+    let doubtful = false;
+    const unknown = (): Refusal =>
+      refuse('unknown_outcome', 'It may have been done: the node that led was lost in the middle of it.');
     while (performance.now() - begun < waitMs && !asked.signal.aborted) {
       const { state } = parts.loop;
       if (isConfirmed(state)) return delegate(asked); // it has become this node
@@ -95,31 +101,38 @@ export function makeDelegate(parts: Parts): Delegate {
       // Nobody else could do it either: no need to wait to say why.
       if (state.diskFull && !isOthers) {
         if (isRead && state.member.keepsJournal) return mine();
-        return refuse('disk_full', `The disk of ${parts.name} is full.`);
+        return doubtful ? unknown() : refuse('disk_full', `The disk of ${parts.name} is full.`);
       }
       if (isOthers) {
         const outcome = await pass(asked, lead, key);
-        if ('answer' in outcome) return outcome;
+        if ('answer' in outcome) {
+          const { status, body } = outcome.answer;
+          if (!doubtful || !UNDECIDED.includes(status)) return outcome;
+          if (body && !Buffer.isBuffer(body)) body.destroy();
+          return unknown();
+        }
         if (!outcome.again) return outcome.refused;
         refused = outcome.refused;
+        doubtful ||= key !== null && outcome.doubtful;
       }
       await new Promise((next) => setTimeout(next, AGAIN_MS));
     }
     // Blind, and honest about it: what this node itself knows, labelled with its age.
     if (isRead && parts.loop.state.member.keepsJournal) return mine();
     if (refused && !AGAIN_CODES.includes(refused.code)) return refused;
-    return whyNobody(parts);
+    return doubtful ? unknown() : whyNobody(parts);
   }
 
-  type Outcome = { answer: PassedAnswer } | { again: boolean; refused: Refusal };
+  /** `doubtful`: it may have been done. */
+  type Outcome = { answer: PassedAnswer } | { again: boolean; refused: Refusal; doubtful: boolean };
 
   async function pass(asked: Delegated, to: string, key: string | null): Promise<Outcome> {
     const peers = parts.peers();
-    if (!peers) return { again: true, refused: whyNobody(parts) };
+    if (!peers) return { again: true, refused: whyNobody(parts), doubtful: false };
     const isStream = STREAMED.has(asked.name);
     const hasBody = asked.method !== 'GET' && asked.method !== 'HEAD' && asked.method !== 'DELETE';
     const body = !hasBody ? undefined : isStream ? asked.stream() : await asked.body();
-    if (body !== undefined && 'code' in body) return { again: false, refused: body as Refusal };
+    if (body !== undefined && 'code' in body) return { again: false, refused: body as Refusal, doubtful: false };
     const { 'content-length': _, ...headers }: Record<string, string> = headersToPass(asked, asked.caller);
     try {
       const answer = await peers.request(to, {
@@ -135,9 +148,10 @@ export function makeDelegate(parts: Parts): Delegate {
       if (!(error instanceof PeerUnreachable)) throw error;
       const isSafe = !isStream && (!error.sent || key !== null || asked.method === 'GET' || asked.method === 'HEAD');
       return isSafe
-        ? { again: true, refused: whyNobody(parts) }
+        ? { again: true, refused: whyNobody(parts), doubtful: error.sent }
         : {
             again: false,
+            doubtful: true,
             refused: refuse('unknown_outcome', `${nameOf(parts, to)} did not answer in the middle of it.`),
           };
     }
@@ -150,6 +164,8 @@ export function makeDelegate(parts: Parts): Delegate {
     isRepeatable: boolean,
     key: string | null,
   ): Promise<Outcome> {
+    const position = Number(answer.headers['binnacle-position']);
+    if (asked.method === 'GET' && answer.status < 300 && Number.isSafeInteger(position)) parts.loop.passedOn(position);
     if (answer.status !== 503 || !String(answer.headers['content-type']).includes('problem+json'))
       return { answer: { ...answer, ...(ENDLESS.has(asked.name) ? { endless: true } : {}) } };
     const chunks: Buffer[] = [];
@@ -159,7 +175,8 @@ export function makeDelegate(parts: Parts): Delegate {
     if (!problem.success) return { answer: { ...answer, body: text } };
     const { code, detail } = problem.data;
     const mayRepeat = AGAIN_CODES.includes(code) || (code === 'unknown_outcome' && key !== null);
-    if (isRepeatable && mayRepeat) return { again: true, refused: refuse(code, detail) };
+    if (isRepeatable && mayRepeat)
+      return { again: true, refused: refuse(code, detail), doubtful: code === 'unknown_outcome' };
     return { answer: { ...answer, body: text } };
   }
 
