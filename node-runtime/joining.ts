@@ -1,28 +1,37 @@
 /**
- * Joins a cluster with a one-time code (`binnacle join`): asks a member to let
- * this machine in, and writes down identity and memory, all on disk before it
- * returns.
+ * Joins a cluster (`binnacle join`): asks a member to let this machine in, and
+ * writes down identity and memory, all on disk before it returns.
  *
- * The code carries addresses, a secret, and the fingerprint of the cluster's
- * authority: whoever answers at the address is believed only if its
- * certificate is by that authority. The secret is sent to nobody else.
+ * With a one-time code: it carries addresses, a secret, and the fingerprint of
+ * the cluster's authority. Whoever answers at the address is believed only if
+ * its certificate is by that authority. The secret is sent to nobody else.
+ *
+ * By asking (`--ask`): the authority is taken as it comes with the connection,
+ * and believed when a person has compared six words that are made of it. What
+ * it is sent before that is worth nothing.
  */
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import { z } from 'zod';
 import { Joined, ProblemDetails } from './contract/model.ts';
 import type { Directory } from './contract/peer-messages.ts';
+import { routes } from './contract/routes.ts';
 import { PROTOCOL_VERSION } from './core/cluster/messages.ts';
 import { emptyRegister } from './core/cluster/register.ts';
 import { isFounded, places } from './founding.ts';
 import type { JoinedNode } from './io/cli/outside.ts';
 import { openJournal } from './io/journal/journal.ts';
 import { defaultSlots, machineName } from './io/machine/machine.ts';
-import { identityFrom, machineHosts, makeJoinRequest } from './io/trust/identity.ts';
+import { fingerprintOf, identityFrom, machineHosts, makeJoinRequest } from './io/trust/identity.ts';
 import { saveIdentity } from './io/trust/identity-store.ts';
+import { commitmentTo, makeNumber, sixWords } from './io/trust/six-words.ts';
 import { programVersion } from './version.ts';
 
 const ANSWER_MS = 15_000;
+const ASK_AGAIN_MS = 1_000;
+const CHAIN_MAX = 8;
 const ANSWER_BYTES_MAX = 1024 ** 2;
 
 type Code = { addresses: { host: string; port: number }[]; secret: string; fingerprint: string };
@@ -36,10 +45,56 @@ class CannotJoin extends Error {
   }
 }
 
-export async function join(asked: { data: string; code: string; name?: string }): Promise<JoinedNode> {
-  if (isFounded(asked.data))
-    throw new CannotJoin(`${asked.data} holds a node already.`, 'Name an empty folder with --data.');
-  const code = readCode(asked.code);
+/** Said while the lead changes: the same request may be answered in a moment, and is done once (P36). */
+class NotNow extends CannotJoin {}
+
+type Where = { data: string; name?: string };
+
+/** `onWords` gets the six words to compare, and the name of the cluster as it calls itself. */
+export type Asking = Where & {
+  address: string;
+  onWords(words: string[], clusterName: string): void;
+  signal?: AbortSignal;
+};
+
+export async function join(asked: Where & { code: string }): Promise<JoinedNode> {
+  checkEmpty(asked.data);
+  return joinWith(asked, readCode(asked.code));
+}
+
+/** Asks the member at an address and waits until a person has decided there; throws when they say no, or time is over. */
+export async function askToJoin(asked: Asking): Promise<JoinedNode> {
+  checkEmpty(asked.data);
+  const [address] = readAddresses(asked.address);
+  if (!address) throw new CannotJoin(`"${asked.address}" is no address.`, 'Write it as HOST:PORT.');
+  const { host, port } = address;
+  const authority = await authorityAt(host, port, null);
+  const call = <T>(path: string, shape: { parse(value: unknown): T }, body: object): Promise<T> =>
+    ask({ host, port, authority }, path, shape, body);
+  const number = makeNumber();
+  const name = asked.name ?? machineName();
+  const own = await call('/api/v1/join-requests', routes.joinAsk.answer, {
+    ...{ name, program: programVersion, commitment: commitmentTo(number) },
+  });
+  const at = `/api/v1/join-requests/${own.request}`;
+  await call(`${at}/number`, z.null(), { ticket: own.ticket, number });
+  asked.onWords(sixWords(fingerprintOf(authority), number, own.number), own.clusterName);
+  while (!asked.signal?.aborted) {
+    const { state, secret } = await call(`${at}/answer`, routes.joinAnswer.answer, { ticket: own.ticket });
+    if (state === 'refused')
+      throw new CannotJoin('A person at the cluster said no.', 'Ask whoever runs the cluster, then ask again.');
+    if (state === 'approved' && secret !== undefined)
+      return joinWith(asked, { addresses: [address], secret, fingerprint: fingerprintOf(authority) });
+    await delay(ASK_AGAIN_MS, undefined, { signal: asked.signal }).catch(() => undefined);
+  }
+  throw new CannotJoin('Asking was given up.', 'Ask again when somebody is there who can answer.');
+}
+
+function checkEmpty(data: string): void {
+  if (isFounded(data)) throw new CannotJoin(`${data} holds a node already.`, 'Name an empty folder with --data.');
+}
+
+async function joinWith(asked: Where, code: Code): Promise<JoinedNode> {
   const node = `n-${randomBytes(5).toString('hex')}`;
   const name = asked.name ?? machineName();
   const { key, request: certificateRequest } = await makeJoinRequest();
@@ -87,21 +142,24 @@ export async function join(asked: { data: string; code: string; name?: string })
 
 function readCode(text: string): Code {
   const match = /^([^/\s]+)\/([a-z2-9]{20})\.([0-9a-f]{32})$/.exec(text.trim());
-  const addresses = (match?.[1] ?? '').split(',').flatMap((one) => {
-    const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(one);
-    return parts ? [{ host: (parts[1] ?? parts[2])!, port: Number(parts[3]) }] : [];
-  });
+  const addresses = readAddresses(match?.[1] ?? '');
   if (!match || addresses.length === 0)
     throw new CannotJoin('This is not a whole code.', 'Copy all of what binnacle invite printed.');
   return { addresses, secret: match[2]!, fingerprint: match[3]! };
 }
+
+const readAddresses = (text: string): Code['addresses'] =>
+  text.split(',').flatMap((one) => {
+    const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(one.trim());
+    return parts ? [{ host: (parts[1] ?? parts[2])!, port: Number(parts[3]) }] : [];
+  });
 
 async function askAny(code: Code, body: object): Promise<Joined> {
   let last: unknown;
   for (const { host, port } of code.addresses) {
     try {
       const authority = await authorityAt(host, port, code.fingerprint);
-      return await ask(host, port, authority, body);
+      return await ask({ host, port, authority }, '/api/v1/join', Joined, body);
     } catch (error) {
       if (error instanceof CannotJoin) throw error;
       last = error;
@@ -115,8 +173,8 @@ async function askAny(code: Code, body: object): Promise<Joined> {
   );
 }
 
-/** The authority whose certificate comes with the connection, if it is the one the code names. */
-function authorityAt(host: string, port: number, fingerprint: string): Promise<string> {
+/** The authority whose certificate comes with the connection: the one the code names, or the last when there is no code. */
+function authorityAt(host: string, port: number, fingerprint: string | null): Promise<string> {
   return new Promise((done, failed) => {
     const socket = connect({
       host,
@@ -128,17 +186,18 @@ function authorityAt(host: string, port: number, fingerprint: string): Promise<s
     socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('it did not answer in time')));
     socket.once('error', failed);
     socket.once('secureConnect', () => {
-      let one = socket.getPeerCertificate(true);
-      const seen = new Set<string>();
-      while (one?.raw && !seen.has(one.fingerprint256)) {
-        seen.add(one.fingerprint256);
-        if (createHash('sha256').update(one.raw).digest('hex').startsWith(fingerprint)) {
-          socket.destroy();
-          return done(new X509Certificate(one.raw).toString());
-        }
-        one = one.issuerCertificate;
-      }
+      const chain: Buffer[] = [];
+      for (
+        let one = socket.getPeerCertificate(true);
+        one?.raw && !chain.some((raw) => raw.equals(one.raw)) && chain.length < CHAIN_MAX;
+        one = one.issuerCertificate
+      )
+        chain.push(one.raw);
       socket.destroy();
+      const hashes = chain.map((raw) => createHash('sha256').update(raw).digest('hex'));
+      const found =
+        fingerprint === null ? chain.at(-1) : chain[hashes.findIndex((hash) => hash.startsWith(fingerprint))];
+      if (found) return done(new X509Certificate(found).toString());
       failed(
         new CannotJoin(
           `The node at ${host}:${port} is of another cluster than the code.`,
@@ -149,12 +208,30 @@ function authorityAt(host: string, port: number, fingerprint: string): Promise<s
   });
 }
 
-function ask(host: string, port: number, authority: string, body: object): Promise<Joined> {
+/** Asks for as long as a fail-over may take. */
+async function ask<T>(...asked: Parameters<typeof askOnce<T>>): Promise<T> {
+  const until = performance.now() + ANSWER_MS;
+  for (;;) {
+    try {
+      return await askOnce(...asked);
+    } catch (error) {
+      if (!(error instanceof NotNow) || performance.now() > until) throw error;
+      await delay(ASK_AGAIN_MS);
+    }
+  }
+}
+
+function askOnce<T>(
+  { host, port, authority }: { host: string; port: number; authority: string },
+  path: string,
+  shape: { parse(value: unknown): T },
+  body: object,
+): Promise<T> {
   const text = JSON.stringify(body);
   return new Promise((done, failed) => {
     const asking = request(
       {
-        ...{ host, port, method: 'POST', path: '/api/v1/join', ca: authority, agent: false },
+        ...{ host, port, method: 'POST', path, ca: authority, agent: false },
         // Proved by the authority; by which name the member is reached says nothing more.
         checkServerIdentity: () => undefined,
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
@@ -171,7 +248,7 @@ function ask(host: string, port: number, authority: string, body: object): Promi
         answer.on('error', failed);
         answer.on('end', () => {
           try {
-            done(readAnswer(answer.statusCode ?? 0, Buffer.concat(chunks).toString('utf8')));
+            done(readAnswer(answer.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'), shape));
           } catch (error) {
             failed(error);
           }
@@ -184,8 +261,8 @@ function ask(host: string, port: number, authority: string, body: object): Promi
   });
 }
 
-function readAnswer(status: number, text: string): Joined {
-  if (status === 201) return Joined.parse(JSON.parse(text));
+function readAnswer<T>(status: number, text: string, shape: { parse(value: unknown): T }): T {
+  if (status < 300) return shape.parse(text === '' ? null : JSON.parse(text));
   const { detail, next } = ProblemDetails.parse(JSON.parse(text));
-  throw new CannotJoin(detail, next);
+  throw status === 503 ? new NotNow(detail, next) : new CannotJoin(detail, next);
 }

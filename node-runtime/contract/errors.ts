@@ -106,6 +106,11 @@ export const errors = {
     title: 'This invite is not valid, or no longer',
     next: 'Make a new one on a member: binnacle invite.',
   },
+  join_request_unknown: {
+    status: 404,
+    title: 'There is no such request to join, or no longer',
+    next: 'On the new node ask again: binnacle join --ask.',
+  },
   node_unknown: { status: 404, title: 'There is no such node', next: 'Look at the list of nodes.' },
   duties_refused: {
     status: 409,

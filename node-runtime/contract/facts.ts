@@ -139,6 +139,8 @@ export type Fact =
   | { kind: 'workerRead'; node: string }
   | { kind: 'inviteMade'; id: string; hash: string; duties: Duty[]; expiresAt: number }
   | { kind: 'inviteRemoved'; id: string }
+  /** A person compared the words, or did not know the node: it was not let in. */
+  | { kind: 'joinRefused'; name: string; address: string }
   /** From here on entries and messages of this version may be written (PROTOCOL section 13). */
   | { kind: 'versionEnabled'; version: number }
   // people and programs

@@ -77,6 +77,10 @@ export const limits = {
   addressesMax: 16,
   invitesMax: 200,
   inviteMs: 24 * 3_600_000,
+  /** Nodes that ask to join and wait for a person, at one time. */
+  joinRequestsMax: 32,
+  joinRequestsPerAddressMax: 4,
+  joinRequestMs: 10 * 60_000,
   hopsMax: 3,
   /** How long a request waits at its node for an active, through a fail-over. */
   activeWaitMs: 12_000,

@@ -171,6 +171,21 @@ export const Joined = z
   .meta({ id: 'Joined' });
 export type Joined = z.infer<typeof Joined>;
 
+/** A node that asks to join; the same six words are on its own screen. */
+export const JoinRequest = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    program: z.string().meta({ description: 'Version of its program' }),
+    address: z.string().meta({ description: 'Where it asked from' }),
+    words: z.array(z.string()).meta({ description: 'To be compared with those that the node shows' }),
+    state: z.enum(['waiting', 'approved', 'refused']),
+    askedAt: Time,
+    expiresAt: Time,
+  })
+  .meta({ id: 'JoinRequest' });
+export type JoinRequest = z.infer<typeof JoinRequest>;
+
 /** What a person is shown before a loss is confirmed (PROTOCOL section 9). */
 export const Evidence = z
   .object({

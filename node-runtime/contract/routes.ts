@@ -65,6 +65,8 @@ const atFile = z.object({ sandbox: m.SandboxName, path: m.SandboxPath.min(1) });
 const inUpload = z.object({ sandbox: m.SandboxName, upload: z.string().max(64) });
 const ofRun = z.object({ run: z.string().max(64) });
 const ofNode = z.object({ node: z.string().min(1).max(64).meta({ description: 'its id, or its name' }) });
+const ofRequest = z.object({ request: z.string().max(64) });
+const Hex64 = z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits');
 const ofTask = z.object({ run: z.string().max(64), task: z.string().max(128) });
 const Name = z.string().regex(/^[a-z][a-z0-9._-]{0,47}$/, 'lower-case letters, digits, dot, dash, underline');
 const Password = z.string().min(limits.passwordCharsMin).max(limits.passwordCharsMax);
@@ -179,6 +181,55 @@ export const routes = {
     }),
     answer: m.Joined,
     status: 201,
+    change: false,
+  }),
+  joinRequests: route('GET', '/api/v1/join-requests', 'admin', 'Nodes that ask to join and wait for a person', {
+    answer: z.object({ requests: z.array(m.JoinRequest) }),
+  }),
+  joinAsk: route('POST', '/api/v1/join-requests', 'nobody', 'A node asks to join; it commits to a number', {
+    body: z.object({
+      name: z.string().min(1).max(64),
+      program: z.string().max(40),
+      commitment: Hex64.meta({ description: 'sha-256 of the number that it will show' }),
+    }),
+    answer: z.object({
+      request: z.string(),
+      ticket: z.string().meta({ description: 'Known to this node alone' }),
+      number: z.string().meta({ description: "The member's, told after the commitment" }),
+      clusterName: z.string(),
+      expiresAt: m.Time,
+    }),
+    status: 201,
+    change: false,
+  }),
+  joinShow: route('POST', '/api/v1/join-requests/{request}/number', 'nobody', 'It shows its number: six words follow', {
+    params: ofRequest,
+    body: z.object({ ticket: z.string().max(64), number: Hex64 }),
+    change: false,
+  }),
+  joinAnswer: route('POST', '/api/v1/join-requests/{request}/answer', 'nobody', 'What a person has said to it', {
+    params: ofRequest,
+    body: z.object({ ticket: z.string().max(64) }),
+    answer: z.object({
+      state: m.JoinRequest.shape.state,
+      secret: z.string().optional().meta({ description: 'Of the one-time code to join with' }),
+    }),
+    change: false,
+  }),
+  joinApprove: route(
+    'POST',
+    '/api/v1/join-requests/{request}/approve',
+    'admin',
+    'Let it in: the words were compared on both screens',
+    {
+      params: ofRequest,
+      body: z.object({ duties: z.array(m.Duty).min(1).max(3) }),
+      answer: m.JoinRequest,
+      change: false,
+    },
+  ),
+  joinRefuse: route('POST', '/api/v1/join-requests/{request}/refuse', 'admin', 'Do not let it in', {
+    params: ofRequest,
     change: false,
   }),
   switchOver: route(

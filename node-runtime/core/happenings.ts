@@ -33,6 +33,8 @@ export function happeningOf(state: Told, entry: Entry): Happening | null {
       return activated(fact, told, nameOf);
     case 'nodeJoined':
       return told('info', `${fact.name} joined as ${fact.duties.join(' and ')}`, fact.name);
+    case 'joinRefused':
+      return told('warn', `${fact.name}, which asked from ${fact.address}, was not let in by ${who}`, fact.name);
     case 'nodeRemoved':
       return told('warn', `A node was removed by ${who}`);
     case 'dutiesChanged': {

@@ -69,6 +69,7 @@ export type Wish =
   | { wish: 'decideTask'; run: string; task: string; decision: 'again' | 'succeeded' | 'failed' }
   | ({ wish: 'join' } & members.Joining)
   | { wish: 'invite'; invite: members.Invite }
+  | { wish: 'refuseJoin'; name: string; address: string }
   | ({ wish: 'changeNode'; node: string } & members.NodeChange)
   | { wish: 'removeNode'; node: string };
 
@@ -116,6 +117,8 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
     }
     case 'invite':
       return members.decideInvite(state.members, wish.invite);
+    case 'refuseJoin':
+      return { facts: [{ kind: 'joinRefused', name: wish.name, address: wish.address }] };
     case 'changeNode': {
       const { wish: _, node, ...asked } = wish;
       return members.decideChange(state.members, state.charter, node, asked);

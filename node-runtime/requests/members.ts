@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../contract/errors.ts';
-import type { Claim } from '../contract/facts.ts';
+import type { Claim, Duty } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Evidence } from '../contract/model.ts';
 import { holds, votersOf, voterText } from '../core/cluster/charter.ts';
@@ -17,6 +17,7 @@ import { compareTerms, nextTerm, parseTerm, termText } from '../core/cluster/ter
 import { needsRecovery, obstacleInWords } from '../core/cluster/waiting.ts';
 import { openEntry } from '../core/folding.ts';
 import { endOf } from '../core/journal/tail.ts';
+import type { Invite } from '../core/members/members.ts';
 import { isActive } from '../core/node-state.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
@@ -24,6 +25,7 @@ import { signJoinRequest } from '../io/trust/identity.ts';
 import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
 import { nodeView } from './cluster.ts';
 import { inNames, leaderOf, nameOf } from './cluster-words.ts';
+import { newJoinRequests } from './join-requests.ts';
 import type { Parts } from './parts.ts';
 import { isRefusal, replied, wish } from './wish.ts';
 
@@ -32,6 +34,12 @@ type MemberRoutes =
   | 'nodeRemove'
   | 'invite'
   | 'join'
+  | 'joinRequests'
+  | 'joinAsk'
+  | 'joinShow'
+  | 'joinAnswer'
+  | 'joinApprove'
+  | 'joinRefuse'
   | 'switchOver'
   | 'park'
   | 'activate'
@@ -57,8 +65,15 @@ function makeSecret(): string {
   return letters.join('');
 }
 
+function makeInvite(duties: Duty[], forMs: number): { secret: string; invite: Invite } {
+  const secret = makeSecret();
+  const id = randomBytes(6).toString('hex');
+  return { secret, invite: { id, hash: hashOf(secret), duties: [...new Set(duties)], expiresAt: Date.now() + forMs } };
+}
+
 export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
   const { loop } = parts;
+  const asking = newJoinRequests(() => parts.identity().authorityFingerprint);
 
   return {
     async nodeChange(asked) {
@@ -83,15 +98,18 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
           'limit_reached',
           `${parts.name} is open to this computer only: start it with --listen HOST:PORT.`,
         );
-      const secret = makeSecret();
       const { duties, expiresInMinutes } = asked.body;
-      const expiresAt = Date.now() + (expiresInMinutes === undefined ? limits.inviteMs : expiresInMinutes * 60_000);
-      const id = randomBytes(6).toString('hex');
-      const invite = { id, hash: hashOf(secret), duties: [...new Set(duties)], expiresAt };
+      const { secret, invite } = makeInvite(
+        duties,
+        expiresInMinutes === undefined ? limits.inviteMs : expiresInMinutes * 60_000,
+      );
       const made = await wish(parts, { ...asked, key: null }, { wish: 'invite', invite });
       if ('code' in made) return made;
       const code = `${addresses.join(',')}/${secret}.${parts.identity().authorityFingerprint.slice(0, 32)}`;
-      return { status: 201, body: { code, duties: invite.duties, expiresAt: new Date(expiresAt).toISOString() } };
+      return {
+        status: 201,
+        body: { code, duties: invite.duties, expiresAt: new Date(invite.expiresAt).toISOString() },
+      };
     },
 
     async join({ body }) {
@@ -128,6 +146,47 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
           ...{ duties, members },
         },
       };
+    },
+
+    joinRequests: () => ({ body: { requests: asking.list() } }),
+
+    joinAsk({ body, address }) {
+      const one = asking.ask(body, address);
+      if ('code' in one) return one;
+      const expiresAt = new Date(one.askedAt + limits.joinRequestMs).toISOString();
+      const { clusterName } = parts.identity();
+      const { id: request, ticket, ofMember: number } = one;
+      return { status: 201, body: { request, ticket, number, clusterName, expiresAt } };
+    },
+
+    joinShow({ params, body }) {
+      const one = asking.show(params.request, body.ticket, body.number);
+      return 'code' in one ? one : { status: 204 };
+    },
+
+    joinAnswer({ params, body }) {
+      const answer = asking.answer(params.request, body.ticket);
+      return 'code' in answer ? answer : { body: answer };
+    },
+
+    async joinApprove(asked) {
+      const one = asking.findWaiting(asked.params.request);
+      if ('code' in one) return one;
+      const { secret, invite } = makeInvite(asked.body.duties, limits.joinRequestMs);
+      const made = await wish(parts, { ...asked, key: null }, { wish: 'invite', invite });
+      if ('code' in made) return made;
+      asking.approved(one, secret);
+      return { body: asking.list().find((other) => other.id === one.id)! };
+    },
+
+    async joinRefuse(asked) {
+      const one = asking.findWaiting(asked.params.request);
+      if ('code' in one) return one;
+      const { name, address } = one;
+      const said = await wish(parts, { ...asked, key: null }, { wish: 'refuseJoin', name, address });
+      if ('code' in said) return said;
+      asking.refused(one);
+      return { status: 204 };
     },
 
     async switchOver() {

@@ -5,7 +5,7 @@
  * mended together. They promise only what the protocol promises; the node
  * still decides, and may refuse.
  */
-import type { Cluster, Evidence, Node, Task } from '../../node-runtime/contract/model.ts';
+import type { Cluster, Evidence, JoinRequest, Node, Task } from '../../node-runtime/contract/model.ts';
 import type { BodyOf } from '../../node-runtime/contract/routes.ts';
 
 /** A question before an act. `words` have to be typed; `reason` is asked for and kept. */
@@ -89,6 +89,15 @@ export const askRemove = (node: Pick<Node, 'name' | 'roles' | 'tasksRunning'>): 
   keep: 'Keep it',
   danger: true,
   words: node.name,
+});
+
+export const askRefuseJoin = ({ name, address }: Pick<JoinRequest, 'name' | 'address'>): Ask => ({
+  title: `Not let ${name} in?`,
+  text: `It asks from ${address}. It is told no; nothing of it is kept but a line in the journal.`,
+  points: ['Whoever sits there may ask again, with other words.'],
+  confirm: 'Refuse it',
+  keep: 'Decide later',
+  danger: true,
 });
 
 type Decision = BodyOf<'decideTask'>['decision'];

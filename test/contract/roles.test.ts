@@ -36,7 +36,10 @@ describe('the public door', () => {
   // `join` asks for the secret of an invite, in its body.
   test('the table knows routes that must never be open', () => {
     const open = names.filter((name) => routes[name].role === 'nobody');
-    expect(open.sort()).toEqual(['healthz', 'jobFileSchema', 'join', 'openapi', 'readyz', 'signIn', 'signInByLink']);
+    expect(open.sort()).toEqual([
+      ...['healthz', 'jobFileSchema', 'join', 'joinAnswer', 'joinAsk', 'joinShow', 'openapi', 'readyz'],
+      ...['signIn', 'signInByLink'],
+    ]);
   });
 
   test.each([

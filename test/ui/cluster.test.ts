@@ -83,6 +83,37 @@ describe('who leads', () => {
 });
 
 describe('who belongs to it', () => {
+  it('lets a node in whose six words are the same on its screen, and refuses another', async () => {
+    let requests = f.joinRequests;
+    const answer = ofLab(lab(), (asked): Answer | null => {
+      if (asked.path === '/api/v1/join-requests') return { json: { requests } };
+      const [, id, what] = /join-requests\/(\w+)\/(approve|refuse)$/.exec(asked.path) ?? [];
+      const one = requests.find((each) => each.id === id);
+      if (!one) return null;
+      const state = what === 'approve' ? 'approved' : 'refused';
+      requests = requests.map((each) => (each === one ? { ...each, state } : each));
+      return what === 'approve' ? { json: { ...one, state } } : { status: 204 };
+    });
+    const { page, asked, troubles, close } = await openConsole(browser, pages, { hash: '#/nodes', answer });
+    await page.getByRole('heading', { name: '2 nodes ask to join' }).waitFor();
+    await page.getByRole('button', { name: 'Compare and let in…' }).first().focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog', { name: 'Are these the words that quay-3 shows?' });
+    await dialog.getByText('venture').waitFor();
+    expect(sent(asked, 'POST', '/join-requests')).toEqual([]);
+    await dialog.getByRole('checkbox', { name: /Watch/ }).check();
+    await dialog.getByRole('button', { name: 'They are the same: let it in' }).click();
+    await page.getByText('It may join as worker and watch').waitFor();
+    expect(bodyOf(sent(asked, 'POST', '/3f09ab12cd/approve')[0])).toEqual({ duties: ['worker', 'watch'] });
+    await page.getByRole('heading', { name: 'A node asks to join' }).waitFor();
+    await page.getByRole('button', { name: 'Refuse…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Refuse it' }).click();
+    await page.getByText('was not let in.').waitFor();
+    await poll(() => page.getByText('asks to join').count()).toBe(0);
+    expect(troubles).toEqual([]);
+    await close();
+  });
+
   it('drains a node from the table by keyboard, and takes it back', async () => {
     const of = lab();
     const answer = ofLab(of, (asked): Answer | null => {

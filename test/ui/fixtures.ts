@@ -10,6 +10,7 @@ import type {
   FileVersion,
   Happening,
   JobCheck,
+  JoinRequest,
   LaunchForm,
   Node,
   QuarantinedEntry,
@@ -616,5 +617,19 @@ export const tokens: Token[] = [
     createdBy: 'ops',
     expiresAt: ago(-5_000_000),
     lastUsedAt: ago(600),
+  },
+];
+
+export const joinRequests: JoinRequest[] = [
+  {
+    ...{ id: '3f09ab12cd', name: 'quay-3', program: '0.1.0', address: '192.168.7.31', state: 'waiting' },
+    words: ['mail', 'today', 'venture', 'job', 'fog', 'chase'],
+    ...{ askedAt: ago(40), expiresAt: ago(-560) },
+  },
+  {
+    ...{ id: '77e1f00a2b', name: 'a-machine-with-a-name-that-nobody-should-ever-give-to-one', program: '0.1.0' },
+    ...{ address: 'fe80::5054:ff:fe12:3456%enp3s0', state: 'waiting' },
+    words: ['apple', 'actual', 'please', 'alcohol', 'nerve', 'napkin'],
+    ...{ askedAt: ago(9), expiresAt: ago(-591) },
   },
 ];

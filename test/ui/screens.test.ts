@@ -32,6 +32,8 @@ const parked = {
 };
 const signedOut: Override = (asked) =>
   asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null;
+const asking: Override = ({ path }) =>
+  path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -68,6 +70,14 @@ const screens: Screen[] = [
     answer: ofLab(lab),
   },
   { name: 'invite', hash: '#/nodes', shows: 'Its code works once', click: 'Invite a node…', answer: ofLab(lab) },
+  { name: 'nodes that ask to join', hash: '#/nodes', shows: '2 nodes ask to join', answer: ofLab(lab, asking) },
+  {
+    name: 'six words to compare',
+    hash: '#/nodes',
+    shows: 'If one word differs',
+    click: 'Compare and let in…',
+    answer: ofLab(lab, asking),
+  },
   { name: 'recovery when nothing is wrong', hash: '#/recovery', shows: 'Nothing has to be decided' },
   { name: 'recovery', hash: '#/recovery', shows: '61 acknowledged entries', answer: ofLab(f.labLost) },
   {

@@ -9,6 +9,7 @@ import { misused } from './failure.ts';
 import * as lead from './lead-commands.ts';
 import * as members from './member-commands.ts';
 import * as recovery from './recovery-commands.ts';
+import * as asking from './request-commands.ts';
 import { type Add, groupOf, number, option, several } from './tree.ts';
 
 const duties: readonly Duty[] = ['controller', 'watch', 'worker'];
@@ -58,6 +59,18 @@ function memberCommands(program: Command, add: Add): void {
     ],
     options: [dutyOption(), number('--expires <minutes>', 'useless after so many minutes (default a day)', 1, 10_080)],
     act: (context, options) => members.invite(context, options),
+  });
+  const requests = groupOf(program, 'requests', 'nodes that ask to join: binnacle join ADDRESS --ask');
+  add(requests, 'list', { summary: 'who asks, from where, with which words', act: (context) => asking.list(context) });
+  add(requests, 'approve <request>', {
+    summary: 'let a node in; the six words have to be the same on its screen',
+    examples: ['binnacle requests approve 3f09ab12cd --role worker'],
+    options: [dutyOption(), option('--yes', 'do not ask: the words were compared')],
+    act: (context, options, [request = '']) => asking.approve(context, request, options),
+  });
+  add(requests, 'refuse <request>', {
+    summary: 'do not let a node in',
+    act: (context, _, [request = '']) => asking.refuse(context, request),
   });
   add(program, 'drain <node>', {
     summary: 'give a node no new work; what runs there runs on',

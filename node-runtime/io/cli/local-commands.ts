@@ -9,6 +9,7 @@ import { exitCodes } from './exit-codes.ts';
 import type { Finding, Founded, ReadyNode } from './outside.ts';
 import { passwordFromFile } from './secret-entry.ts';
 import type { Colour } from './table.ts';
+import { plain } from './words.ts';
 
 type InitOptions = { cluster: string; name?: string; admin?: string; passwordFile?: string };
 
@@ -36,15 +37,14 @@ function showFounded(context: Context, founded: Founded): void {
   context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
 }
 
-type JoinOptions = { name?: string };
+type JoinOptions = { name?: string; ask?: boolean };
 
 export async function join(context: Context, code: string, options: JoinOptions): Promise<number> {
   const { name } = options;
-  const joined = await context.acts.join({
-    data: context.data,
-    code,
-    ...(name === undefined ? {} : { name }),
-  });
+  const where = { data: context.data, ...(name === undefined ? {} : { name }) };
+  const joined = await (options.ask
+    ? context.acts.askToJoin({ ...where, address: code, onWords: (...told) => showWords(context, ...told) })
+    : context.acts.join({ ...where, code }));
   if (context.json) context.document({ ...joined, data: context.data });
   else {
     context.say(`"${joined.node}" has joined the cluster "${joined.cluster}" as ${joined.duties.join(' and ')}.`);
@@ -52,6 +52,16 @@ export async function join(context: Context, code: string, options: JoinOptions)
     context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
   }
   return exitCodes.ok.code;
+}
+
+/** For people on stderr, what is on stdout is the result; for programs a line of its own before it. */
+function showWords(context: Context, words: string[], clusterName: string): void {
+  if (context.json) return context.jsonLine({ words, cluster: clusterName });
+  context.note(
+    `Asked the cluster that calls itself "${plain(clusterName)}". Compare these six words with its console:`,
+  );
+  context.note(`\n    ${context.paint(words.join('  '), 'bold')}\n`);
+  context.note('If they are the same there, somebody may let this node in: binnacle requests list. Waiting for that…');
 }
 
 type NodeOptions = { listen?: string; peers?: string; name?: string; example?: boolean; links?: 'lan' | 'slow' };

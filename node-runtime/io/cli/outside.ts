@@ -35,6 +35,16 @@ export type LocalActs = {
   init(o: { data: string; cluster: string; name?: string; admin?: string; password?: string }): Promise<Founded>;
   /** Joins a cluster with a one-time code, in an empty folder; does not run the node. */
   join(o: { data: string; code: string; name?: string }): Promise<JoinedNode>;
+  /**
+   * Asks the member at an address to be let in, and waits for a person there; `onWords` gets the words to compare.
+   * Does not run the node.
+   */
+  askToJoin(o: {
+    data: string;
+    address: string;
+    name?: string;
+    onWords(words: string[], clusterName: string): void;
+  }): Promise<JoinedNode>;
   /** Runs the node of a folder until it is told to stop; gives the exit code. */
   node(o: {
     data: string;

@@ -119,9 +119,16 @@ function nodeCommands(program: Command, add: Add): void {
     act: (context, options) => local.init(context, options),
   });
   add(program, 'join <code>', {
-    summary: 'join a cluster with the code of an invite, in an empty folder',
-    examples: ['binnacle join CODE', 'binnacle join CODE --data /srv/binnacle --name borea'],
-    options: [option('--name <name>', 'name of this node (default: of this computer)')],
+    summary: 'join a cluster with the code of an invite, or ask a member to be let in, in an empty folder',
+    examples: [
+      'binnacle join CODE',
+      'binnacle join CODE --data /srv/binnacle --name borea',
+      'binnacle join atlas.lan:7400 --ask      # six words to compare, and somebody there says yes',
+    ],
+    options: [
+      option('--name <name>', 'name of this node (default: of this computer)'),
+      option('--ask', 'instead of a code the address of a member, where a person decides'),
+    ],
     act: (context, options, [code = '']) => local.join(context, code, options),
   });
   add(program, 'demo', {

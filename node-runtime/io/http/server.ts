@@ -150,7 +150,7 @@ export function buildServer(options: ServerOptions): HttpServer {
   }
 
   function slowDown(name: RouteName, body: unknown, address: string): Refused | null {
-    if (name !== 'signIn' && name !== 'signInByLink' && name !== 'join') return null;
+    if (name !== 'signIn' && name !== 'signInByLink' && name !== 'join' && name !== 'joinAsk') return null;
     const who = name === 'signIn' ? { address, name: (body as { name: string }).name } : { address };
     const waitMs = throttle.try(who, performance.now());
     if (waitMs === 0) return null;
