@@ -48,6 +48,7 @@ export async function buildAll() {
         embedded: 'node-runtime/embedded.ts',
         runner: 'node-runtime/io/process/runner.ts',
         'journal-worker': 'node-runtime/io/journal/worker.ts',
+        'mdns-js-worker': 'node-runtime/io/discovery/mdns-js-worker.ts',
       },
       { dir: 'dist/runtime', format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name].js' },
     ),

@@ -24,7 +24,7 @@ const host = { kind: 'daemon', startRunner: () => forkRunner() } as const;
 const DEMO_LISTEN = '127.0.0.1:7400';
 const DEMO_JOIN_MS = 30_000;
 
-export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, links, onReady }) => {
+export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, example, links, discovery, onReady }) => {
   const node = await startNode({
     data,
     listen,
@@ -33,6 +33,7 @@ export const runNode: LocalActs['node'] = async ({ data, listen, peers, name, ex
     ...(name ? { name } : {}),
     ...(example ? { example } : {}),
     ...(links ? { timing: links } : {}),
+    ...(discovery ? { discovery } : {}),
   });
   onReady(node);
   return untilStopped(node);

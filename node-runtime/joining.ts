@@ -150,7 +150,7 @@ function readCode(text: string): Code {
 
 const readAddresses = (text: string): Code['addresses'] =>
   text.split(',').flatMap((one) => {
-    const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(one.trim());
+    const parts = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]{1,32})?)\]|([^:[\]]+)):(\d{1,5})$/.exec(one.trim());
     return parts ? [{ host: (parts[1] ?? parts[2])!, port: Number(parts[3]) }] : [];
   });
 

@@ -12,6 +12,7 @@ import { programVersion } from './version.ts';
 const acts: LocalActs = {
   init: async (asked) => (await import('./founding.ts')).found(asked),
   join: async (asked) => (await import('./joining.ts')).join(asked),
+  lookAround: async () => (await import('./finding.ts')).lookAround(3_000),
   askToJoin: async (asked) => (await import('./joining.ts')).askToJoin(asked),
   node: async (asked) => (await import('./daemon.ts')).runNode(asked),
   demo: async (asked) => (await import('./daemon.ts')).runDemo(asked),

@@ -28,6 +28,7 @@ import { endedRuns } from './core/jobs/jobs.ts';
 import { type SandboxRecord, sandboxNamed, sandboxView } from './core/sandboxes/sandboxes.ts';
 import { exampleSandbox } from './examples.ts';
 import { fetchSnapshot, makeFilesOf } from './fetching.ts';
+import { type Finding, type HowToFind, startFinding } from './finding.ts';
 import { memberFile, places } from './founding.ts';
 import type { Host } from './host.ts';
 import { openBlobs } from './io/files/blobs.ts';
@@ -88,6 +89,8 @@ export type NodeOptions = {
   timing?: keyof typeof timings;
   /** A new name for this node; it keeps it. */
   name?: string;
+  /** Whether it tells the network that it is there, and listens for others; left out: when it is open to the network. */
+  discovery?: HowToFind;
   /** Null: no tasks are started (a command that borrows a stopped node). */
   host: Host | null;
   /** A folder of mode 0700 for the private socket; a fresh one when left out. */
@@ -349,8 +352,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     let url: string | null = null;
     let publicDoor: HttpServer | null = null;
+    let announceRole = (): void => undefined;
     const door = options.listen ? readListen(options.listen) : null;
     let doorPort = 0;
+    let finding: Finding | null = null;
     const parts: Parts = {
       ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
@@ -368,6 +373,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       lastUsed: new Map(),
       sandbox: (wanted) => sandboxOf(parts, wanted),
       viewOfLocal: (record) => viewOfLocal(record),
+      discovered: () => finding?.discovered() ?? [],
       identifyShown: async ({ headers }) => {
         const shown = shownIn(headers);
         return Object.keys(shown).length > 0
@@ -429,6 +435,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       doorPort = listening.port;
       publicDoor = outside;
       url = `https://${shownHost(door.host)}:${listening.port}`;
+      const how = options.discovery ?? (isLoopback(door.host) ? 'off' : 'own');
+      if (how !== 'off') {
+        const { clusterId: cluster, clusterName } = identity;
+        const isMember = (node: string) => directory.nodes.some((one) => one.id === node);
+        const role = () => dutiesHere()[0] ?? 'observer';
+        const found = startFinding(
+          { cluster, clusterName, node: self.node, name, port: listening.port },
+          { how, role: role(), isMember, log },
+        );
+        finding = found;
+        undo.push(() => found.stop());
+        announceRole = () => found.announce(role());
+      }
     }
     // Addresses change and certificates end; neither may need a restart.
     const lookAtIdentity = () =>
@@ -443,7 +462,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       );
     const renewing = setInterval(lookAtIdentity, RENEW_LOOK_MS);
     const first = setTimeout(lookAtIdentity, FIRST_LOOK_MS);
-    dutiesChanged = () => void setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
+    dutiesChanged = () => {
+      announceRole();
+      setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
+    };
     undo.push(
       () => clearInterval(renewing),
       () => clearTimeout(first),
@@ -642,6 +664,8 @@ function usualPort({ nodes }: Directory, self: string): { usual?: number } {
   const address = nodes.find((one) => one.id === self)?.addresses[0];
   return address === undefined ? {} : { usual: readListen(address).port };
 }
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 const shownHost = (host: string): string => {
   if (host === '0.0.0.0' || host === '::') return 'localhost';

@@ -33,6 +33,7 @@ export const addresses = {
   nodeChange: ['PUT', '/api/v1/nodes/{node}', true],
   nodeRemove: ['DELETE', '/api/v1/nodes/{node}', true],
   invite: ['POST', '/api/v1/invites', false],
+  discovered: ['GET', '/api/v1/discovered', false],
   joinRequests: ['GET', '/api/v1/join-requests', false],
   joinApprove: ['POST', '/api/v1/join-requests/{request}/approve', false],
   joinRefuse: ['POST', '/api/v1/join-requests/{request}/refuse', false],

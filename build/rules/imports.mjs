@@ -91,12 +91,12 @@ export default {
       comment: 'A file that no entry leads to is dead: use it or delete it.',
       severity: 'error',
       from: {
-        path: '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+        path: '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
       },
       to: {
         path: '^(node-runtime|electron|renderer)/',
         pathNot: [
-          '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+          '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
           // Written into the page, the generated documents, and by type only.
           '^renderer/public/|^node-runtime/io/http/documents\\.ts$|\\.d\\.ts$',
           // The protocol of several nodes: reached by its simulation, joined to the loop next.
@@ -114,6 +114,8 @@ export default {
     door('pino', '^node-runtime/io/machine/'),
     door('yaml', '^node-runtime/io/files/'),
     door('@peculiar/x509|reflect-metadata', '^node-runtime/io/trust/'),
+    door('dns-packet|mdns-js', '^node-runtime/io/discovery/'),
+    door('dgram', '^node-runtime/io/discovery/'),
     door('child_process', '^node-runtime/io/process/|^electron/host/'),
     door('fs', '^node-runtime/io/|^electron/(settings|host|window)/|^node-runtime/([a-z-]+\\.ts$|requests/)'),
   ],

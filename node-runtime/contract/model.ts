@@ -171,6 +171,24 @@ export const Joined = z
   .meta({ id: 'Joined' });
 export type Joined = z.infer<typeof Joined>;
 
+/** A node that says in the network that it is there. Only a hint: anybody can say anything. */
+export const Discovered = z
+  .object({
+    cluster: z.string(),
+    clusterName: z.string(),
+    node: z.string(),
+    name: z.string(),
+    role: z.string(),
+    addresses: z.array(z.string()).meta({ description: 'Where it says that it can be asked, HOST:PORT' }),
+    via: z.enum(['mdns', 'mdns-js', 'static']),
+    seenAt: Time,
+    relation: z
+      .enum(['member', 'stranger', 'other', 'address'])
+      .meta({ description: 'stranger: names this cluster and is no member; other: of another cluster' }),
+  })
+  .meta({ id: 'Discovered' });
+export type Discovered = z.infer<typeof Discovered>;
+
 /** A node that asks to join; the same six words are on its own screen. */
 export const JoinRequest = z
   .object({

@@ -183,6 +183,9 @@ export const routes = {
     status: 201,
     change: false,
   }),
+  discovered: route('GET', '/api/v1/discovered', 'viewer', 'Nodes that this one hears of in the network: hints only', {
+    answer: z.object({ discovered: z.array(m.Discovered) }),
+  }),
   joinRequests: route('GET', '/api/v1/join-requests', 'admin', 'Nodes that ask to join and wait for a person', {
     answer: z.object({ requests: z.array(m.JoinRequest) }),
   }),

@@ -29,6 +29,7 @@ import { holderOf, isHeldHere } from './whose.ts';
 /** Answered by the node that is asked: they are about that node. */
 const HERE: ReadonlySet<RouteName> = new Set([
   ...(['healthz', 'readyz', 'metrics', 'openapi', 'jobFileSchema', 'cluster', 'nodes'] as const),
+  'discovered',
   ...(['recovery', 'recover', 'parkingCode', 'quarantine'] as const),
 ]);
 /** Bodies of any length stream through and can't be sent twice. */

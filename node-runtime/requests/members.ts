@@ -34,6 +34,7 @@ type MemberRoutes =
   | 'nodeRemove'
   | 'invite'
   | 'join'
+  | 'discovered'
   | 'joinRequests'
   | 'joinAsk'
   | 'joinShow'
@@ -147,6 +148,8 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         },
       };
     },
+
+    discovered: () => ({ body: { discovered: parts.discovered() } }),
 
     joinRequests: () => ({ body: { requests: asking.list() } }),
 

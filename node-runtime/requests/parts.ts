@@ -5,7 +5,7 @@
 
 import type { Contents } from '../contents.ts';
 import type { Refusal } from '../contract/errors.ts';
-import type { Sandbox } from '../contract/model.ts';
+import type { Discovered, Sandbox } from '../contract/model.ts';
 import type { Directory } from '../contract/peer-messages.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
 import type { Blobs } from '../io/files/blobs.ts';
@@ -35,6 +35,8 @@ export type Parts = {
   sandbox(name: string): Promise<SandboxRecord | Refusal>;
   /** A local sandbox as it is measured on the node that holds it. */
   viewOfLocal(record: SandboxRecord): Promise<Sandbox>;
+  /** What this node hears of in the network. */
+  discovered(): Discovered[];
   /** Who asks, where only what was shown is known. */
   identifyShown(asked: { headers: Record<string, string>; address: string }): Promise<Caller | Refusal>;
   log: Log;

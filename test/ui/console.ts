@@ -44,6 +44,7 @@ function fixtureAnswer(asked: Asked): Answer | null {
   if (path === '/api/v1/session') return method === 'DELETE' ? { status: 204 } : { json: f.session };
   if (path === '/api/v1/cluster') return { json: { ...f.cluster, readAt: new Date().toISOString() } };
   if (path === '/api/v1/nodes') return { json: { nodes: [f.node] } };
+  if (path === '/api/v1/discovered') return { json: { discovered: [] } };
   if (path === '/api/v1/join-requests') return { json: { requests: [] } };
   if (path === '/api/v1/cluster/quarantine') return { json: { entries: [], more: false } };
   if (path === '/api/v1/cluster/recovery')

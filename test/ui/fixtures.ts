@@ -5,6 +5,7 @@
 import type {
   Attempt,
   Cluster,
+  Discovered,
   Entry,
   Evidence,
   FileVersion,
@@ -631,5 +632,18 @@ export const joinRequests: JoinRequest[] = [
     ...{ address: 'fe80::5054:ff:fe12:3456%enp3s0', state: 'waiting' },
     words: ['apple', 'actual', 'please', 'alcohol', 'nerve', 'napkin'],
     ...{ askedAt: ago(9), expiresAt: ago(-591) },
+  },
+];
+
+export const discovered: Discovered[] = [
+  {
+    ...{ cluster: 'c-77aa00bb11', clusterName: 'lab-east', node: 'n-5500aa11bb', name: 'eos', role: 'controller' },
+    ...{ addresses: ['192.168.7.90:7400', '[fe80::1c2:ff:fe90:1%enp3s0]:7400'], via: 'mdns', relation: 'other' },
+    seenAt: ago(12),
+  },
+  {
+    ...{ cluster: 'c-0', clusterName: 'lab-west', node: 'n-0000aa11bb', name: 'atlas', role: 'controller' },
+    ...{ addresses: ['192.168.7.66:7400'], via: 'mdns', relation: 'stranger' },
+    seenAt: ago(2),
   },
 ];

@@ -32,8 +32,10 @@ const parked = {
 };
 const signedOut: Override = (asked) =>
   asked.path === '/api/v1/session' ? problem(401, 'sign_in_needed', 'Sign in first', 'Sign in.') : null;
-const asking: Override = ({ path }) =>
-  path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
+const asking: Override = ({ path }) => {
+  if (path === '/api/v1/discovered') return { json: { discovered: f.discovered } };
+  return path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
+};
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },

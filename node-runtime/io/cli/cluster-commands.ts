@@ -4,7 +4,7 @@
  * They print what the node says of itself and judge nothing. A node that could
  * not confirm what it shows says so, and so does this.
  */
-import type { Cluster, Node } from '../../contract/model.ts';
+import type { Cluster, Discovered, Node } from '../../contract/model.ts';
 import { type Context, withNode } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Colour, Column } from './table.ts';
@@ -95,6 +95,30 @@ export async function nodes(context: Context): Promise<number> {
     return exitCodes.ok.code;
   });
 }
+
+export async function discovered(context: Context): Promise<number> {
+  return withNode(context, 'running', async (client) => {
+    const found = await client.ask('discovered');
+    if (context.json) context.document(found);
+    else context.rows(foundColumns, found.discovered, 'No node says in the network that it is there.');
+    return exitCodes.ok.code;
+  });
+}
+
+const relations: Record<Discovered['relation'], string> = {
+  member: 'a member',
+  stranger: 'says so, but is no member',
+  other: 'another cluster',
+  address: 'only an address',
+};
+const foundColumns: Column<Discovered>[] = [
+  { title: 'NODE', cell: (each) => plain(each.name), shrinks: true },
+  { title: 'CLUSTER', cell: (each) => plain(each.clusterName), shrinks: true },
+  { title: 'ROLE', cell: (each) => plain(each.role) },
+  { title: 'IS', cell: (each) => relations[each.relation] },
+  { title: 'ADDRESS', cell: (each) => each.addresses.map(plain).join(', '), shrinks: true },
+  { title: 'HEARD', cell: (each) => momentInWords(each.seenAt) },
+];
 
 const stateOf = (node: Node): string => {
   if (!node.reachable) return `unreachable since ${momentInWords(node.since)}`;

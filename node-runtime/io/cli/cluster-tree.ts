@@ -43,7 +43,9 @@ export function clusterCommands(program: Command, add: Add): void {
   });
   add(program, 'nodes', {
     summary: 'the nodes: what each does, what it is for, how far it is behind',
-    act: (context) => cluster.nodes(context),
+    options: [option('--discovered', 'instead, what this node hears of in the network: hints only')],
+    act: (context, options: { discovered?: boolean }) =>
+      options.discovered ? cluster.discovered(context) : cluster.nodes(context),
   });
   memberCommands(program, add);
   leadCommands(program, add);

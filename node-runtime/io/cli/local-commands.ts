@@ -6,6 +6,7 @@
  */
 import type { Context } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
+import { misused } from './failure.ts';
 import type { Finding, Founded, ReadyNode } from './outside.ts';
 import { passwordFromFile } from './secret-entry.ts';
 import type { Colour } from './table.ts';
@@ -43,8 +44,12 @@ export async function join(context: Context, code: string, options: JoinOptions)
   const { name } = options;
   const where = { data: context.data, ...(name === undefined ? {} : { name }) };
   const joined = await (options.ask
-    ? context.acts.askToJoin({ ...where, address: code, onWords: (...told) => showWords(context, ...told) })
-    : context.acts.join({ ...where, code }));
+    ? context.acts.askToJoin({
+        ...where,
+        address: code || (await addressFound(context)),
+        onWords: (...told) => showWords(context, ...told),
+      })
+    : context.acts.join({ ...where, code: code || missingCode() }));
   if (context.json) context.document({ ...joined, data: context.data });
   else {
     context.say(`"${joined.node}" has joined the cluster "${joined.cluster}" as ${joined.duties.join(' and ')}.`);
@@ -52,6 +57,27 @@ export async function join(context: Context, code: string, options: JoinOptions)
     context.say(`\nStart it: binnacle node --data ${context.data} --listen 0.0.0.0:7400`);
   }
   return exitCodes.ok.code;
+}
+
+const missingCode = (): never => {
+  throw misused('A code is missing.', 'On a member: binnacle invite. Or ask to be let in: binnacle join --ask');
+};
+
+/** Of the one cluster that is around. Which of several is meant, a person says. */
+async function addressFound(context: Context): Promise<string> {
+  context.note('Looking for a cluster in the network…');
+  const found = await context.acts.lookAround();
+  const clusters = new Map(found.map((one) => [one.cluster, one]));
+  const [only] = clusters.values();
+  const address = only?.addresses[0];
+  if (clusters.size === 1 && address !== undefined) return address;
+  if (clusters.size === 0)
+    throw misused(
+      'No cluster was found in the network.',
+      'Name the address of a member: binnacle join HOST:PORT --ask',
+    );
+  const list = [...clusters.values()].map((one) => `${plain(one.clusterName)} at ${plain(one.addresses[0] ?? '')}`);
+  throw misused(`Several clusters were found: ${list.join('; ')}.`, 'Name one: binnacle join HOST:PORT --ask');
 }
 
 /** For people on stderr, what is on stdout is the result; for programs a line of its own before it. */
@@ -64,7 +90,14 @@ function showWords(context: Context, words: string[], clusterName: string): void
   context.note('If they are the same there, somebody may let this node in: binnacle requests list. Waiting for that…');
 }
 
-type NodeOptions = { listen?: string; peers?: string; name?: string; example?: boolean; links?: 'lan' | 'slow' };
+type NodeOptions = {
+  listen?: string;
+  peers?: string;
+  name?: string;
+  example?: boolean;
+  links?: 'lan' | 'slow';
+  discovery?: 'off' | 'own' | 'all';
+};
 
 export async function node(context: Context, options: NodeOptions): Promise<number> {
   return context.acts.node({
@@ -74,6 +107,7 @@ export async function node(context: Context, options: NodeOptions): Promise<numb
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.example === undefined ? {} : { example: options.example }),
     ...(options.links === undefined ? {} : { links: options.links }),
+    ...(options.discovery === undefined ? {} : { discovery: options.discovery }),
     onReady: (ready) => showReady(context, ready),
   });
 }

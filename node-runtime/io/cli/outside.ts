@@ -8,6 +8,7 @@
  * a sentence for a person (a `next` property may say what to do).
  */
 import type { Duty } from '../../contract/facts.ts';
+import type { Discovered } from '../../contract/model.ts';
 
 export type Finding = {
   level: 'ok' | 'note' | 'warning' | 'problem';
@@ -55,8 +56,12 @@ export type LocalActs = {
     example?: boolean;
     /** How patient it is with the others; all nodes of a cluster alike. */
     links?: 'lan' | 'slow';
+    /** Whether it tells the network that it is there; left out: when it is open to the network. */
+    discovery?: 'off' | 'own' | 'all';
     onReady(ready: ReadyNode): void;
   }): Promise<number>;
+  /** Nodes that say in the network that they are there. */
+  lookAround(): Promise<Discovered[]>;
   /** Runs a cluster to look at, in a folder of its own. */
   demo(o: { nodes: number; open: boolean; keep?: string; say(line: string): void }): Promise<number>;
   doctor(o: { data: string }): Promise<Finding[]>;

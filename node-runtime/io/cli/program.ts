@@ -103,6 +103,10 @@ function nodeCommands(program: Command, add: Add): void {
       ).argParser(listenAddress),
       option('--name <name>', 'how this node is called'),
       option('--links <kind>', 'how patient it is; all nodes of a cluster alike').choices(['lan', 'slow']),
+      option(
+        '--discovery <how>',
+        'tell the network of this node and find others: own mDNS, also mdns-js, or not',
+      ).choices(['own', 'all', 'off']),
       option('--example', 'put a sandbox with examples into a new cluster'),
     ],
     act: (context, options) => local.node(context, options),
@@ -118,16 +122,17 @@ function nodeCommands(program: Command, add: Add): void {
     ],
     act: (context, options) => local.init(context, options),
   });
-  add(program, 'join <code>', {
+  add(program, 'join [code]', {
     summary: 'join a cluster with the code of an invite, or ask a member to be let in, in an empty folder',
     examples: [
       'binnacle join CODE',
       'binnacle join CODE --data /srv/binnacle --name borea',
       'binnacle join atlas.lan:7400 --ask      # six words to compare, and somebody there says yes',
+      'binnacle join --ask                     # finds the cluster in the network',
     ],
     options: [
       option('--name <name>', 'name of this node (default: of this computer)'),
-      option('--ask', 'instead of a code the address of a member, where a person decides'),
+      option('--ask', 'instead of a code the address of a member, or none: a person there decides'),
     ],
     act: (context, options, [code = '']) => local.join(context, code, options),
   });

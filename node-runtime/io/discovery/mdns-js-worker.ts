@@ -1,0 +1,41 @@
+/**
+ * mdns-js in a thread of its own: one packet can send it into an endless loop,
+ * and another ends its process. So it says every moment that it lives, and
+ * whoever started it ends it when it does not. Only browses, never advertises.
+ *
+ * What it hears is passed on cut to a bound and otherwise as it came.
+ */
+import { parentPort } from 'node:worker_threads';
+import { bounds } from './bounds.ts';
+import type { Said } from './mdns-js.ts';
+
+const say = (said: Said): void => parentPort?.postMessage(said);
+
+const texts = (given: unknown): string[] =>
+  [given]
+    .flat()
+    .filter((one) => typeof one === 'string')
+    .slice(0, bounds.textStringsMax)
+    .map((one) => one.slice(0, bounds.textBytesMax));
+
+const library = await import('mdns-js').catch(() => null);
+if (!library) say({ kind: 'missing' });
+else {
+  const mdns = library.default;
+  // Without it, it would need a default route, and end when there is none.
+  mdns.excludeInterface('0.0.0.0');
+  const browser = mdns.createBrowser(mdns.tcp('binnacle'));
+  browser.on('update', ({ addresses, port, txt }) =>
+    say({ kind: 'heard', addresses: texts(addresses), port: Number(port), strings: texts(txt) }),
+  );
+  const ask = (): void => {
+    browser.connections = {};
+    browser.discover();
+  };
+  browser.on('ready', () => {
+    ask();
+    setInterval(ask, bounds.guardedQueryEveryMs);
+  });
+  say({ kind: 'alive' });
+  setInterval(() => say({ kind: 'alive' }), bounds.heartbeatMs);
+}
