@@ -65,10 +65,9 @@ export async function join(asked: Where & { code: string }): Promise<JoinedNode>
 /** Asks the member at an address and waits until a person has decided there; throws when they say no, or time is over. */
 export async function askToJoin(asked: Asking): Promise<JoinedNode> {
   checkEmpty(asked.data);
-  const [address] = readAddresses(asked.address);
-  if (!address) throw new CannotJoin(`"${asked.address}" is no address.`, 'Write it as HOST:PORT.');
-  const { host, port } = address;
-  const authority = await authorityAt(host, port, null);
+  const addresses = readAddresses(asked.address);
+  if (addresses.length === 0) throw new CannotJoin(`"${asked.address}" is no address.`, 'Write it as HOST:PORT.');
+  const { host, port, authority } = await firstThatAnswers(addresses);
   const call = <T>(path: string, shape: { parse(value: unknown): T }, body: object): Promise<T> =>
     ask({ host, port, authority }, path, shape, body);
   const number = makeNumber();
@@ -84,7 +83,7 @@ export async function askToJoin(asked: Asking): Promise<JoinedNode> {
     if (state === 'refused')
       throw new CannotJoin('A person at the cluster said no.', 'Ask whoever runs the cluster, then ask again.');
     if (state === 'approved' && secret !== undefined)
-      return joinWith(asked, { addresses: [address], secret, fingerprint: fingerprintOf(authority) });
+      return joinWith(asked, { addresses: [{ host, port }], secret, fingerprint: fingerprintOf(authority) });
     await delay(ASK_AGAIN_MS, undefined, { signal: asked.signal }).catch(() => undefined);
   }
   throw new CannotJoin('Asking was given up.', 'Ask again when somebody is there who can answer.');
@@ -154,6 +153,18 @@ const readAddresses = (text: string): Code['addresses'] =>
     return parts ? [{ host: (parts[1] ?? parts[2])!, port: Number(parts[3]) }] : [];
   });
 
+async function firstThatAnswers(addresses: Code['addresses']) {
+  let last: unknown;
+  for (const { host, port } of addresses) {
+    try {
+      return { host, port, authority: await authorityAt(host, port, null) };
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw noAnswer(addresses, last);
+}
+
 async function askAny(code: Code, body: object): Promise<Joined> {
   let last: unknown;
   for (const { host, port } of code.addresses) {
@@ -165,8 +176,12 @@ async function askAny(code: Code, body: object): Promise<Joined> {
       last = error;
     }
   }
-  const tried = code.addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
-  throw new CannotJoin(
+  throw noAnswer(code.addresses, last);
+}
+
+function noAnswer(addresses: Code['addresses'], last: unknown): CannotJoin {
+  const tried = addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
+  return new CannotJoin(
     `No member answers at ${tried}${last instanceof Error ? `: ${last.message}` : ''}.`,
     'Check the network between the machines, and that the member runs with --listen.',
     last,

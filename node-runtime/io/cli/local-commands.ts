@@ -69,8 +69,7 @@ async function addressFound(context: Context): Promise<string> {
   const found = await context.acts.lookAround();
   const clusters = new Map(found.map((one) => [one.cluster, one]));
   const [only] = clusters.values();
-  const address = only?.addresses[0];
-  if (clusters.size === 1 && address !== undefined) return address;
+  if (clusters.size === 1 && only && only.addresses.length > 0) return only.addresses.join(',');
   if (clusters.size === 0)
     throw misused(
       'No cluster was found in the network.',
