@@ -91,7 +91,9 @@ function lead(m: Member, leading: Leading): void {
   if (m.phase !== leading || m.disk.stalled) return;
   const standby = standbyOf(m, leading.charter);
   const another = standby !== null && isAnother(leading, standby);
-  if (standby && !m.leaving.has(standby) && (another || !isHeard(m, leading, standby))) {
+  // One that said that it leaves is let go in order (`seats.ts`); but before this term acts only so.
+  const goesInOrder = standby !== null && m.leaving.has(standby) && leading.acting;
+  if (standby && !goesInOrder && (another || !isHeard(m, leading, standby))) {
     return ask(m, { why: another ? `${standby} is back with another memory` : `${standby} is silent` }); // P18, P25
   }
   if (leading.draining) return drain(m, leading);

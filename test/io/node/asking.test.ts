@@ -34,7 +34,8 @@ function asks(address: string, name: string) {
     data,
     ended,
     words: () =>
-      eventually('words on its screen', () => {
+      eventually(`words on its screen`, () => {
+        if (child.exitCode !== null) throw new Error(`it ended: ${screen.err}`);
         const [line, rest] = screen.out.split('\n');
         return rest === undefined ? null : (JSON.parse(line!) as { words: string[] }).words;
       }),

@@ -47,7 +47,11 @@ async function end() {
 
 it('is whole again after every stop, whoever was active', { timeout: 120_000 }, async () => {
   await begin();
-  await asked('switch-over');
+  // Just begun, the standby may still fetch what the examples hold.
+  await eventually(
+    'the lead is handed over',
+    async () => (await binnacle(['switch-over', '--data', first])).code === 0,
+  );
   await end();
   await begin();
   expect((await asked('launch', 'examples/hello.sh', '--follow')).err).toContain('succeeded');

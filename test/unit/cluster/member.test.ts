@@ -352,6 +352,13 @@ describe('a controller', () => {
     expect(m.phase).toMatchObject({ phase: 'asking', term: { number: 10, node: 'ctl-a' } });
   });
 
+  it('P18, P24: goes on alone when the standby leaves before the term began to act', () => {
+    const { m, receives, wait } = leading();
+    receives(b, { kind: 'leaving' });
+    wait(100);
+    expect(m.phase).toMatchObject({ phase: 'asking', purpose: { why: 'ctl-b is silent' } });
+  });
+
   it('L6: says nothing while a save hangs, also when a read asks for a confirmation', () => {
     const { receives, step, wait } = leading();
     receives(b, { kind: 'appended', term: term(1), index: 1, round: 1 });
