@@ -2,8 +2,9 @@
  * Tells the network of this node, and keeps what is around: the wiring of
  * discovery to a running node, and a short look for one that is none yet.
  *
- * What is found is shown to people and goes no further: no address of it is
- * dialled, nobody joins by it. Where a node is reached is told between members
+ * What is found is shown to people, and a running node dials nothing of it.
+ * Who runs `join --ask` without an address asks at one, and six words show
+ * whose it is. Where a node is reached is told between members
  * (`whereabouts.ts`), over connections that proved who they are.
  */
 import type { Discovered } from './contract/model.ts';

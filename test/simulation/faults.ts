@@ -321,6 +321,7 @@ export function claim(world: World, node: SimNode, right = false): void {
     expiresAt: world.wallOf(node) + 600_000,
   };
   world.count('claims confirmed');
+  node.diesAtClaim = world.faultsUntil > 0 && world.chance.happens(0.15);
   world.after(world.chance.whole(0, 200), () => world.wish(node, { wish: 'claim', claim: made }));
 }
 

@@ -30,6 +30,7 @@ export const rareSituations = [
   'fresh reads',
   'fresh reads refused',
   'killed between save and send',
+  'killed between claim and activation',
   'changes of seats struck',
   'snapshots wanted',
   'old images of a lone voter restored',

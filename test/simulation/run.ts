@@ -80,6 +80,7 @@ function makePeace(world: World): number {
   for (const node of world.nodes.values()) {
     node.disk.state = 'well';
     node.diesAtSave = false;
+    node.diesAtClaim = false;
     if (!node.up) world.start(node);
     world.thaw(node);
     world.flush(node);

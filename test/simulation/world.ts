@@ -53,6 +53,8 @@ export type SimNode = {
   flushing: boolean;
   /** It is killed right after its next save of a register, before anybody hears of it. */
   diesAtSave: boolean;
+  /** Killed when its claim is decided, before its activation is on disk. */
+  diesAtClaim: boolean;
 };
 
 /** What a mutant may touch: the real core from outside. */
@@ -201,6 +203,7 @@ export function newWorld(options: Options) {
         );
         checks.activated(node.name, node.disk, effect.charter, effect.loss);
         work.acts(effect.charter);
+        if (node.diesAtClaim && effect.charter.claim) at(node, 0, () => dieAtClaim(node));
         if (effect.loss && options.log) log(`${node.name} may lack: ${JSON.stringify(effect.loss)}`);
         return;
       case 'beganActing':
@@ -322,6 +325,14 @@ export function newWorld(options: Options) {
     node.diesAtSave = false;
     count('killed between save and send');
     log(`${node.name} is killed between save and send`);
+    stop(node);
+    after(chance.whole(20, 500), () => node.up || start_(node));
+  }
+
+  function dieAtClaim(node: SimNode): void {
+    node.diesAtClaim = false;
+    count('killed between claim and activation');
+    log(`${node.name} is killed between claim and activation`);
     stop(node);
     after(chance.whole(20, 500), () => node.up || start_(node));
   }
@@ -522,6 +533,7 @@ export function newWorld(options: Options) {
       diskMs: 1 + chance.next() * 4,
       flushing: false,
       diesAtSave: false,
+      diesAtClaim: false,
       speaks: options.speaks,
       desk: null,
       applied: 0,

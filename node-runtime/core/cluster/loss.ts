@@ -67,8 +67,9 @@ export function claimDies(m: Member, claim: Claim, newest: Charter, proposed?: C
 export function lossOf(m: Member, newest: Charter, claim: Claim, promises: Map<string, Promised>): Loss {
   const end = endOf(m.journal);
   // An own tail of an older term may stand where the lost active had other entries: only what is known to be
-  // committed is surely common.
-  const common = sameTerm(end.term, newest.term) ? end.index : Math.min(m.committed, end.index);
+  // committed is surely common; and not even that when a claim that this node never followed gave some of it up.
+  const known = newest.lastClaim === m.register.accepted.lastClaim ? Math.min(m.committed, end.index) : 0;
+  const common = sameTerm(end.term, newest.term) ? end.index : known;
   const from = common + 1;
   const proven = claim.proof && newest.writeSet.includes(claim.proof.voter);
   if (proven && claim.proof!.end.chain === end.chain) return { from, upTo: end.index, certain: 'none' };

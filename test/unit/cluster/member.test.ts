@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Charter, StoredEntry, Term, Voter } from '../../../node-runtime/contract/facts.ts';
 import { foundingCharter, noCharter } from '../../../node-runtime/core/cluster/charter.ts';
+import { lossOf } from '../../../node-runtime/core/cluster/loss.ts';
 import { memberStep, type Waking, wakeMember } from '../../../node-runtime/core/cluster/member.ts';
 import type { Effect, Event, Member } from '../../../node-runtime/core/cluster/member-state.ts';
 import type { Body, Message } from '../../../node-runtime/core/cluster/messages.ts';
@@ -294,6 +295,18 @@ describe('a controller', () => {
       ...{ voters: [[a]], lineage: { era: 1, claim: 'c' }, lastClaim: 'c', reason: 'loss confirmed', at: 0 },
     };
     const base = { index: 0, term: noCharter.term, chain: '0' };
+
+    it('P30: takes nothing for common when a claim that it never followed gave up some of it', () => {
+      const claim = {
+        ...{ id: 'd', cluster: 'lab', lost: ['ctl-b#s1'], candidate: 'ctl-a', incarnation: 'one', newest: term(3) },
+        ...{ evidence: '', by: 'ops', statement: '', at: 0, expiresAt: 1 },
+      };
+      const m = wakeMember(waking(a, three, { journal: { base, entries: [one, two] }, committed: 2 }));
+      expect(m.committed).toBe(2);
+      const newest = { ...three, term: term(3, 'ctl-b'), active: 'ctl-b', writeSet: ['ctl-b#s1'] };
+      expect(lossOf(m, newest, claim, new Map()).from).toBe(3);
+      expect(lossOf(m, { ...newest, lastClaim: 'c' }, claim, new Map()).from).toBe(1);
+    });
 
     it('P17, P32: takes an older snapshot of the active for its own, which holds what was given up', () => {
       const { receives, step, saved, m } = driven(b, three, {
