@@ -87,6 +87,8 @@ export type Asked<N extends Name> = {
   /** Kept by the caller when it repeats a change by itself. */
   key?: string;
   signal?: AbortSignal;
+  /** Asked again, like a change, while the failure is one that passes: for what somebody waits for. */
+  patient?: boolean;
   /** Milliseconds before a request without an answer counts as failed; 0 for none. */
   withinMs?: number;
 };
@@ -213,10 +215,14 @@ const pausesMs = [250, 1_000, 2_500, 4_000];
 const passing = new Set(['unreachable', 'unknown_outcome', 'starting', 'stopping', 'no_active', 'not_active']);
 const worthRepeating = (failure: unknown): boolean => failure instanceof Failure && passing.has(failure.code);
 
-/** The response itself, for bytes and streams. A change that may have been lost is asked again, same key. */
+/**
+ * The response itself, for bytes and streams. A change that may have been lost is asked again, same key; so is what is
+ * asked with patience.
+ */
 export async function open<N extends Name>(name: N, asked: Asked<N> = {}): Promise<Response> {
-  if (!addresses[name][2]) return once(name, asked, asked.key);
-  const key = asked.key ?? crypto.randomUUID();
+  const isChange = addresses[name][2];
+  if (!isChange && !asked.patient) return once(name, asked, asked.key);
+  const key = isChange ? (asked.key ?? crypto.randomUUID()) : asked.key;
   for (let tried = 0; ; tried++) {
     try {
       return await once(name, asked, key);

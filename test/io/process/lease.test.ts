@@ -260,7 +260,9 @@ describe('when the node is gone', () => {
     process.kill(runner, 'SIGSTOP');
     node.kill('SIGKILL');
     await goneAfter(leased, endsAtMs);
-    expect(isThere(pids()[0]!)).toBe(false);
+    // The mark does not find it: the signal that ends it may come just after the one that ends the last with a mark.
+    await until('the end of the daemon', () => !isThere(pids()[0]!));
+    expect(uptimeMs() - endsAtMs).toBeLessThan(5_000);
     expect(freeLives()).toBe(true);
     await bench.connect();
     expect(isThere(runner)).toBe(false);

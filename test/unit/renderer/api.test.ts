@@ -46,6 +46,22 @@ describe('a call', () => {
     expect(new Set(keys).size).toBe(1);
     expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
   });
+  it('repeats a question only when it is asked with patience, and without a key', async () => {
+    vi.useFakeTimers();
+    let asked = 0;
+    vi.stubGlobal('fetch', async (_: string, init: RequestInit) => {
+      expect(new Headers(init.headers).has('idempotency-key')).toBe(false);
+      asked++;
+      if (asked % 2 === 1) throw new TypeError('network');
+      return jsonOf({ ok: true });
+    });
+    const body = { path: 'a.job.yaml', text: '' };
+    const answer = call('check', { params: { sandbox: 's' }, body, patient: true });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await answer).toEqual({ ok: true });
+    await expect(call('check', { params: { sandbox: 's' }, body })).rejects.toMatchObject({ code: 'unreachable' });
+    expect(asked).toBe(3);
+  });
   it('does not repeat what was refused', async () => {
     let asked = 0;
     vi.stubGlobal('fetch', async () => {
