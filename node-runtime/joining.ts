@@ -129,6 +129,7 @@ async function joinWith(asked: Where, code: Code): Promise<JoinedNode> {
     const identity = identityFrom({
       ...{ clusterName: joined.clusterName, clusterId: joined.cluster, nodeName: name, nodeId: node },
       authority: { cert: joined.authority, ...(joined.authorityKey ? { key: joined.authorityKey } : {}) },
+      others: (joined.authorities ?? []).filter((cert) => cert !== joined.authority).map((cert) => ({ cert })),
       node: { cert: joined.certificate, key },
     });
     // Last, like at a founding: its presence says that the joining is complete.
@@ -215,7 +216,7 @@ function authorityAt(host: string, port: number, fingerprint: string | null): Pr
       if (found) return done(new X509Certificate(found).toString());
       failed(
         new CannotJoin(
-          `The node at ${host}:${port} is of another cluster than the code.`,
+          `The node at ${host}:${port} is of another cluster than the code, or its authority was changed since.`,
           'Make sure that nobody stands between the machines, and make a new code.',
         ),
       );

@@ -16,7 +16,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeContents } from './contents.ts';
 import { errors, type Refusal, refuse } from './contract/errors.ts';
-import type { Duty } from './contract/facts.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
 import { type Directory, type PeerMessage, PeerMessageShape, type Told } from './contract/peer-messages.ts';
 import { votersOf, writersOf } from './core/cluster/charter.ts';
@@ -46,20 +45,12 @@ import { bootId, defaultSlots, type Load, onMains, platformText, watchLoad } fro
 import { makeMetrics } from './io/machine/metrics.ts';
 import { connectRunner } from './io/process/connect-runner.ts';
 import { nodeIdOf } from './io/trust/certificates.ts';
-import {
-  hostsOf,
-  type Identity,
-  identityFrom,
-  machineHosts,
-  makeJoinRequest,
-  needsRenewal,
-  renewIfNeeded,
-  serverCertificate,
-} from './io/trust/identity.ts';
-import { loadIdentity, saveIdentity } from './io/trust/identity-store.ts';
+import { hostsOf, machineHosts, renewIfNeeded, serverCertificate, trustOf } from './io/trust/identity.ts';
+import { type ChangeIdentity, loadIdentity, makeChangeIdentity, saveIdentity } from './io/trust/identity-store.ts';
 import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
 import { makeOutputs } from './outputs.ts';
+import { isBehind, renew } from './renewing.ts';
 import { askPeer } from './requests/ask-peer.ts';
 import { inNames, leaderOf, whyNobody } from './requests/cluster-words.ts';
 import { makeDelegate } from './requests/delegate.ts';
@@ -141,6 +132,7 @@ function withNextStep(error: unknown): unknown {
 const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const FIRST_LOOK_MS = 3_000;
+const LOOK_AGAIN_MS = 1_000;
 const LEAVE_MS = 2_500;
 /** Until the change of seats without this watch is signed; said again meanwhile, or it would count as back. */
 const SIGN_MS = 8_000;
@@ -198,6 +190,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let live: Live;
     let peers: Peers | null = null;
     let dutiesChanged = () => {};
+    let authoritiesChanged = () => {};
+    let changeIdentity: ChangeIdentity;
     const peersListen = options.peers === undefined ? (directory.nodes.length > 1 ? '0.0.0.0:0' : null) : options.peers;
     const stop = async (error?: unknown) => {
       if (stopped) return ended.catch(() => {});
@@ -238,8 +232,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     function useDirectory(found: Directory): void {
       if (found.era < directory.era || (found.era === directory.era && found.position < directory.position)) return;
       const before = dutiesHere().join();
+      const isSameAuthority = JSON.stringify(found.authorities) === JSON.stringify(directory.authorities);
       directory = found;
       if (dutiesHere().join() !== before) dutiesChanged();
+      if (!isSameAuthority) authoritiesChanged();
       peers?.setMembers(whereabouts.membersOf(found, self.node), keptBy(found, self.node));
       Promise.all([
         journal.saveRecord('directory', JSON.stringify(found)),
@@ -324,6 +320,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       blobsMissing: contents.missing(),
       committed: loop?.state.member.committed ?? 0,
       clock: worker?.clock() ?? 0,
+      ...trustOf(identity),
     });
     loop = await startLoop({
       ...{ journal, self, timing, log, tell },
@@ -360,6 +357,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
       identity: () => identity,
+      changeIdentity: (change) => changeIdentity(change),
       directory: () => directory,
       data: options.data,
       version: programVersion,
@@ -450,26 +448,33 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       }
     }
     // Addresses change and certificates end; neither may need a restart.
-    const lookAtIdentity = () =>
-      void renewed(parts, at.trust, dutiesHere()).then(
-        (fresh) => {
-          if (!fresh) return;
-          identity = fresh;
-          opened.useIdentity(fresh);
-          publicDoor?.useCertificate(serverCertificate(fresh));
-        },
-        (error) => log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'),
+    changeIdentity = makeChangeIdentity(
+      at.trust,
+      () => identity,
+      (fresh) => {
+        identity = fresh;
+        opened.useIdentity(fresh);
+        publicDoor?.useCertificate(serverCertificate(fresh));
+      },
+    );
+    let looking: NodeJS.Timeout;
+    const lookIn = (ms: number): void => {
+      clearTimeout(looking);
+      looking = setTimeout(() => void lookAtIdentity(), ms);
+    };
+    const lookAtIdentity = async (): Promise<void> => {
+      await renew(parts, changeIdentity, dutiesHere).catch((error) =>
+        log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'),
       );
-    const renewing = setInterval(lookAtIdentity, RENEW_LOOK_MS);
-    const first = setTimeout(lookAtIdentity, FIRST_LOOK_MS);
+      if (!stopped) lookIn(isBehind(directory, identity, dutiesHere()) ? LOOK_AGAIN_MS : RENEW_LOOK_MS);
+    };
+    lookIn(FIRST_LOOK_MS);
     dutiesChanged = () => {
       announceRole();
-      setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
+      lookIn(FIRST_LOOK_MS);
     };
-    undo.push(
-      () => clearInterval(renewing),
-      () => clearTimeout(first),
-    );
+    authoritiesChanged = () => lookIn(0);
+    undo.push(() => clearTimeout(looking));
     await writeFile(
       at.running,
       JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }),
@@ -603,29 +608,6 @@ async function currentIdentity(trust: string, data: string, name?: string) {
   const identity = renewed ?? kept;
   if (renewed || identity.nodeName !== saved?.nodeName) await saveIdentity(trust, identity);
   return identity;
-}
-
-/** The identity as it should be by now, saved; null when it is right. What only a controller can give is asked of the active. */
-async function renewed(parts: Parts, trust: string, duties: Duty[]): Promise<Identity | null> {
-  const kept = parts.identity();
-  const leader = leaderOf(parts);
-  const isOthers = leader !== null && leader !== parts.loop.state.self.node;
-  let now = kept;
-  if (kept.authority.key === undefined && duties.includes('controller') && isOthers) {
-    const given = await askPeer<{ key: string }>(parts, leader, 'authority');
-    if (!('code' in given)) now = identityFrom({ ...now, authority: { cert: now.authority.cert, key: given.key } });
-  }
-  const hosts = machineHosts();
-  if (now.authority.key !== undefined) now = (await renewIfNeeded(now, hosts, Date.now())) ?? now;
-  else if (needsRenewal(now, hosts, Date.now()) && isOthers) {
-    const { request } = await makeJoinRequest(now.node.key);
-    const given = await askPeer<{ certificate: string }>(parts, leader, 'renew', { request, hosts });
-    if ('code' in given) throw new Error(given.detail);
-    now = identityFrom({ ...now, node: { cert: given.certificate, key: now.node.key } });
-  }
-  if (now === kept) return null;
-  await saveIdentity(trust, now);
-  return now;
 }
 
 function cannotListen(error: unknown, where: string): CannotStart {

@@ -34,8 +34,9 @@ export function makeWhereabouts(): Whereabouts {
     membersOf: ({ nodes }, self) =>
       nodes
         .filter((one) => one.id !== self)
-        .map(({ id, addresses }) => ({
+        .map(({ id, addresses, key }) => ({
           node: id,
+          ...(key && { key }),
           addresses: [...new Set([...(met.get(id) ?? []), ...(hearsay.get(id) ?? []), ...addresses])].slice(
             0,
             limits.addressesMax,

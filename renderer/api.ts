@@ -33,6 +33,8 @@ export const addresses = {
   nodeChange: ['PUT', '/api/v1/nodes/{node}', true],
   nodeRemove: ['DELETE', '/api/v1/nodes/{node}', true],
   invite: ['POST', '/api/v1/invites', false],
+  authority: ['GET', '/api/v1/cluster/authority', false],
+  authorityRotate: ['POST', '/api/v1/cluster/authority/rotate', true],
   discovered: ['GET', '/api/v1/discovered', false],
   joinRequests: ['GET', '/api/v1/join-requests', false],
   joinApprove: ['POST', '/api/v1/join-requests/{request}/approve', false],

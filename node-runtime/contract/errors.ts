@@ -111,6 +111,16 @@ export const errors = {
     title: 'There is no such request to join, or no longer',
     next: 'On the new node ask again: binnacle join --ask.',
   },
+  authority_changing: {
+    status: 409,
+    title: 'The authority of the cluster is being changed already',
+    next: 'See whom it waits for: binnacle authority show. A node that does not come back can be removed.',
+  },
+  certificate_refused: {
+    status: 403,
+    title: 'This certificate is not given',
+    next: 'Ask with the key that the node joined with; a node that has lost it joins anew.',
+  },
   node_unknown: { status: 404, title: 'There is no such node', next: 'Look at the list of nodes.' },
   duties_refused: {
     status: 409,

@@ -101,6 +101,19 @@ export type Claim = {
 /** What a node is there for, as people decided; who leads and who votes follows from the charter. */
 export type Duty = 'controller' | 'watch' | 'worker';
 
+/** A certificate in PEM; `fingerprint` is the hex sha-256 of its DER. */
+export type AuthorityCertificate = { fingerprint: string; cert: string };
+
+/** What a node says of its certificates, by their fingerprints. */
+export type NodeTrust = {
+  /** The authority that signed its certificate. */
+  issuer: string;
+  /** Those it trusts. */
+  authorities: string[];
+  /** Those whose key it keeps. */
+  keeps: string[];
+};
+
 export type Fact =
   // cluster
   | { kind: 'clusterFounded'; cluster: string; name: string; node: string; nodeName: string }
@@ -118,6 +131,8 @@ export type Fact =
       speaks: number;
       program: string;
       invite: string;
+      /** Hex sha-256 of its public key (SPKI): nobody else is this node, whatever a certificate says. */
+      key?: string;
     }
   /** What a node says of itself when it starts and it is not what was known: a new address, a new memory (P33). */
   | {
@@ -129,6 +144,8 @@ export type Fact =
       slots?: number;
       speaks?: number;
       program?: string;
+      key?: string;
+      trust?: NodeTrust;
     }
   | { kind: 'dutiesChanged'; node: string; duties: Duty[] }
   /** The watch that is wanted first; null: the best one. */
@@ -137,6 +154,12 @@ export type Fact =
   | { kind: 'nodeRemoved'; node: string }
   /** After a confirmed loss: what this worker knows was read, so older runs may use it again (P31). */
   | { kind: 'workerRead'; node: string }
+  /** Another authority is to take the place of the one that signs: all are to trust both (`core/members/authority.ts`). */
+  | { kind: 'authorityAdded'; before: AuthorityCertificate; next: AuthorityCertificate }
+  /** All trust both: the new one signs from here on. */
+  | { kind: 'authorityTurned' }
+  /** All have a certificate by the new one: the old one is trusted no more. */
+  | { kind: 'authoritySettled' }
   | { kind: 'inviteMade'; id: string; hash: string; duties: Duty[]; expiresAt: number }
   | { kind: 'inviteRemoved'; id: string }
   /** A person compared the words, or did not know the node: it was not let in. */

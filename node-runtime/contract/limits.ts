@@ -2,7 +2,8 @@
  * Every bound that Binnacle puts on what comes from outside or grows inside.
  *
  * One table, units last. A limit that is reached is a refusal with a code
- * (`errors.ts`), never a crash and never a silent cut. A test fills each.
+ * (`errors.ts`), never a crash and never a silent cut. A test fills each. What the
+ * network may send to discovery is bounded beside it (`io/discovery/bounds.ts`).
  */
 export const limits = {
   // Paths and sandboxes
@@ -109,6 +110,8 @@ export const limits = {
   peerRedialMsMin: 50,
   peerRedialMsMax: 2_000,
   peerHeadersMs: 30_000,
+  /** So long requests may go on over connections that the old authority proved. */
+  peerRetireMs: 5_000,
   peerKeepAliveMs: 60_000,
 
   // Leases of attempts

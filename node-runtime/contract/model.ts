@@ -161,6 +161,8 @@ export const Joined = z
     clusterName: z.string(),
     certificate: z.string(),
     authority: z.string(),
+    /** All that are trusted, while the authority is changed. */
+    authorities: z.array(z.string()).max(4).optional(),
     /** Only a controller gets the key of the authority. */
     authorityKey: z.string().optional(),
     duties: z.array(Duty),
@@ -170,6 +172,22 @@ export const Joined = z
   })
   .meta({ id: 'Joined' });
 export type Joined = z.infer<typeof Joined>;
+
+/** The authority that signs the certificates of the nodes, and how far a change of it has come. */
+export const AuthorityStand = z
+  .object({
+    fingerprint: z.string().meta({ description: 'sha-256 of the certificate of the one that signs' }),
+    until: Time,
+    step: z.enum(['added', 'turned', 'settled']).meta({
+      description: 'added: all learn to trust the new one; turned: it signs; settled: the old one is trusted no more',
+    }),
+    since: Time.optional(),
+    by: z.string().optional(),
+    waitsFor: z.array(z.string()).meta({ description: 'Nodes that have not followed this step' }),
+    sentence: z.string(),
+  })
+  .meta({ id: 'AuthorityStand' });
+export type AuthorityStand = z.infer<typeof AuthorityStand>;
 
 /** A node that says in the network that it is there. Only a hint: anybody can say anything. */
 export const Discovered = z

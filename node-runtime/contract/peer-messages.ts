@@ -13,6 +13,7 @@ const Id = z.string().max(64);
 const whole = z.number().int().min(0);
 export const TermShape = z.object({ era: whole, number: whole, node: Id });
 const Chain = z.string().max(64);
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Position = z.object({ index: whole, term: TermShape, chain: Chain });
 /** What a parking code says once its signature holds (`io/trust/parking-code.ts`); `voter` is node#store. */
 export const ParkedAt = z.object({ cluster: Id, voter: z.string().max(130), term: TermShape, end: Position });
@@ -175,9 +176,13 @@ export const DirectoryShape = z.object({
         name: z.string().max(64),
         duties: z.array(z.enum(['controller', 'watch', 'worker'])).max(3),
         addresses: z.array(z.string().max(300)).max(16),
+        /** Hex sha-256 of its public key; nobody with another one is it. */
+        key: Hash.exactOptional(),
       }),
     )
     .max(limits.nodesMax),
+  /** Certificates to trust, while the authority is changed and after: in PEM, and the fingerprint of the one that signs. */
+  authorities: z.object({ trusted: z.array(z.string().max(4_096)).min(1).max(2), issuing: Hash }).exactOptional(),
 });
 export type Directory = z.infer<typeof DirectoryShape>;
 
@@ -245,6 +250,9 @@ export const PeerMessageShape = z.discriminatedUnion('kind', [
     blobsMissing: whole,
     committed: whole,
     clock,
+    /** Of its public key, and its certificates by their fingerprints. */
+    key: Hash.exactOptional(),
+    trust: z.object({ issuer: Hash, authorities: z.array(Hash).max(4), keeps: z.array(Hash).max(4) }).exactOptional(),
   }),
 ]);
 export type PeerMessage = z.infer<typeof PeerMessageShape>;

@@ -183,6 +183,16 @@ export const routes = {
     status: 201,
     change: false,
   }),
+  authority: route('GET', '/api/v1/cluster/authority', 'viewer', 'The authority that signs certificates of nodes', {
+    answer: m.AuthorityStand,
+  }),
+  authorityRotate: route(
+    'POST',
+    '/api/v1/cluster/authority/rotate',
+    'admin',
+    'Put a new authority in the place of the one that signs, while all goes on',
+    { answer: m.AuthorityStand },
+  ),
   discovered: route('GET', '/api/v1/discovered', 'viewer', 'Nodes that this one hears of in the network: hints only', {
     answer: z.object({ discovered: z.array(m.Discovered) }),
   }),

@@ -37,6 +37,12 @@ export function happeningOf(state: Told, entry: Entry): Happening | null {
       return told('warn', `${fact.name}, which asked from ${fact.address}, was not let in by ${who}`, fact.name);
     case 'nodeRemoved':
       return told('warn', `A node was removed by ${who}`);
+    case 'authorityAdded':
+      return told('info', `${who} began to change the authority of the cluster: all nodes learn to trust the new one`);
+    case 'authorityTurned':
+      return told('info', 'All nodes trust the new authority: it signs from here on');
+    case 'authoritySettled':
+      return told('info', 'All nodes have new certificates: the old authority is trusted no more');
     case 'dutiesChanged': {
       const name = nameOf(fact.node);
       return told('info', `${name} is now ${fact.duties.join(' and ') || 'there without a duty'}, said ${who}`, name);

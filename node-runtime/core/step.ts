@@ -41,7 +41,7 @@ import {
 import { endOf } from './journal/tail.ts';
 import { isActive, isConfirmed, type NodeState } from './node-state.ts';
 import type { Replicated } from './replicated.ts';
-import { connected, heardTold, noteLead, raiseVersion, tellOthers, useMembers } from './telling.ts';
+import { connected, heardTold, noteLead, raiseVersion, tellOthers, turnAuthority, useMembers } from './telling.ts';
 import * as workers from './workers.ts';
 
 /** How long answers wait, after it stopped acting, for the same node to act again and commit them. */
@@ -174,6 +174,7 @@ function ticked(state: NodeState, clock: Clock): void {
     workers.lookAfterWorkers(state, term, clock);
     workers.loseSight(state, clock);
     if (termTaken(state)) raiseVersion(state, clock);
+    if (termTaken(state)) turnAuthority(state, clock);
   }
   if (isConfirmed(state)) state.confirmedAt = clock.mono;
   if (clock.mono - Math.max(state.idleSince, state.confirmedAt) > ANSWERS_WAIT_MS && !isConfirmed(state))

@@ -16,7 +16,7 @@ import { compareTerms } from './cluster/terms.ts';
 import { enableable } from './cluster/version.ts';
 import type { Clock } from './effects.ts';
 import { append, termTaken } from './folding.ts';
-import { decideTold, rosterOf } from './members/members.ts';
+import { authorityStep, decideTold, rosterOf } from './members/members.ts';
 import { isActive, type NodeState } from './node-state.ts';
 import { greetAgain } from './workers.ts';
 
@@ -50,8 +50,14 @@ export function heardTold(state: NodeState, node: string, told: Told, { now, mon
   const seen = state.workers.get(node);
   if (seen) seen.slots = told.slots;
   if (!isActive(state) || termTaken(state) === null) return;
-  const { store, name, addresses, slots, speaks, program } = told;
-  append(state, decideTold(state.replicated.members, node, { store, name, addresses, slots, speaks, program }), now);
+  const { store, name, addresses, slots, speaks, program, key, trust } = told;
+  const said = { store, name, addresses, slots, speaks, program, ...(key && { key }), ...(trust && { trust }) };
+  append(state, decideTold(state.replicated.members, node, said), now);
+}
+
+/** The change of the authority goes on when the last one has followed, or was removed. */
+export function turnAuthority(state: NodeState, { now }: Clock): void {
+  append(state, authorityStep(state.replicated.members), now);
 }
 
 /** Section 13: when all voters and workers can read a newer version, it is used from a committed entry on. */
@@ -73,11 +79,17 @@ export function connected(state: NodeState, node: string): void {
 }
 
 export function directoryOf({ replicated }: NodeState): Directory {
-  const nodes = [...replicated.members.nodes.values()].map(({ id, name, duties, addresses }) => ({
+  const { members } = replicated;
+  const nodes = [...members.nodes.values()].map(({ id, name, duties, addresses, key }) => ({
     ...{ id, name, duties, addresses },
+    ...(key && { key }),
   }));
   const era = replicated.charter?.lineage?.era ?? 0;
-  return { era, position: replicated.index, clusterName: replicated.cluster?.name ?? '', nodes };
+  const { trusted, issuing } = members.authorities ?? {};
+  return {
+    ...{ era, position: replicated.index, clusterName: replicated.cluster?.name ?? '', nodes },
+    ...(trusted && issuing && { authorities: { trusted: trusted.map((one) => one.cert), issuing } }),
+  };
 }
 
 /**

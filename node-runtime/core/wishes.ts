@@ -10,11 +10,12 @@
  */
 
 import { type Refusal, refuse } from '../contract/errors.ts';
-import type { Fact, FileChange, Plan } from '../contract/facts.ts';
+import type { AuthorityCertificate, Fact, FileChange, Plan } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
 import type { Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
 import * as jobs from './jobs/jobs.ts';
+import { decideRotate } from './members/authority.ts';
 import * as members from './members/members.ts';
 import type { Replicated } from './replicated.ts';
 import { utf8Bytes } from './sandboxes/paths.ts';
@@ -70,6 +71,7 @@ export type Wish =
   | ({ wish: 'join' } & members.Joining)
   | { wish: 'invite'; invite: members.Invite }
   | { wish: 'refuseJoin'; name: string; address: string }
+  | { wish: 'rotateAuthority'; before: AuthorityCertificate; next: AuthorityCertificate }
   | ({ wish: 'changeNode'; node: string } & members.NodeChange)
   | { wish: 'removeNode'; node: string };
 
@@ -119,6 +121,8 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return members.decideInvite(state.members, wish.invite);
     case 'refuseJoin':
       return { facts: [{ kind: 'joinRefused', name: wish.name, address: wish.address }] };
+    case 'rotateAuthority':
+      return decideRotate(state.members.authorities, wish.before, wish.next);
     case 'changeNode': {
       const { wish: _, node, ...asked } = wish;
       return members.decideChange(state.members, state.charter, node, asked);

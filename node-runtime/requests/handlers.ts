@@ -3,12 +3,14 @@
  *
  * A full disk is a refusal wherever it is met, not a mistake of ours.
  */
+import { Readable } from 'node:stream';
 import { refuse } from '../contract/errors.ts';
 import { type RouteName, routes } from '../contract/routes.ts';
 import { termText } from '../core/cluster/terms.ts';
 import { isConfirmed } from '../core/node-state.ts';
 import type { Asked, Handlers, Reply } from '../io/http/asked.ts';
 import { NotActive } from '../node.ts';
+import { authorityHandlers } from './authority.ts';
 import { clusterHandlers } from './cluster.ts';
 import { memberHandlers } from './members.ts';
 import type { Parts } from './parts.ts';
@@ -24,6 +26,7 @@ export function makeHandlers(parts: Parts): Handlers {
     ...sandboxHandlers(parts),
     ...runHandlers(parts),
     ...memberHandlers(parts),
+    ...authorityHandlers(parts),
   };
   const guarded = Object.entries(handlers).map(([name, handle]) => {
     const act = handle as (asked: Asked<RouteName>) => Reply<RouteName> | Promise<Reply<RouteName>>;
@@ -57,12 +60,18 @@ async function labelled<N extends RouteName>(
   parts: Parts,
   isRead: boolean,
   act: () => Reply<N> | Promise<Reply<N>>,
+  triesLeft = 3,
 ): Promise<Reply<N>> {
   const began = actingTerm(parts);
   const reply = await act();
   if ('code' in reply) return reply;
-  if (isRead && began !== null && began !== actingTerm(parts))
+  const now = actingTerm(parts);
+  if (isRead && began !== null && began !== now) {
+    if (reply.body instanceof Readable) reply.body.destroy();
+    // In a newer term of its own (a seat was changed) it reads again.
+    if (now !== null && triesLeft > 0) return labelled(parts, isRead, act, triesLeft - 1);
     return refuse('not_active', `${parts.name} was replaced before it could confirm what it read.`);
+  }
   const { member, replicated } = parts.loop.state;
   const how: Record<string, string> = {
     'binnacle-read': began === null ? 'local' : 'fresh',

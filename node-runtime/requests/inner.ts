@@ -14,7 +14,9 @@ import type { Wish } from '../core/wishes.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import type { Inner, InnerAnswer } from '../io/http/inner.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
-import { signJoinRequest } from '../io/trust/identity.ts';
+import { publicKeyHash } from '../io/trust/certificates.ts';
+import { authorityNamed, signJoinRequest } from '../io/trust/identity.ts';
+import { issuingAuthority } from './authority.ts';
 import { identify } from './identify.ts';
 import { readJobSource } from './job-source.ts';
 import { makeLocalDirectory } from './local-sandboxes.ts';
@@ -143,9 +145,11 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
     },
 
     /** Only controllers keep the key of the authority; one that was promoted asks for it. */
-    async authority({ node }) {
+    async authority({ node, query }) {
       const isController = loop.state.replicated.members.nodes.get(node)?.duties.includes('controller') === true;
-      const { key } = parts.identity().authority;
+      const identity = parts.identity();
+      const wanted = query.get('fingerprint') ?? identity.authorityFingerprint;
+      const key = authorityNamed(identity, wanted)?.key;
       if (!isController || key === undefined)
         return refuse('role_missing', 'Only a controller gets this, from a controller.');
       return json({ key });
@@ -158,8 +162,10 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
         .parse(JSON.parse((await body(65_536)).toString('utf8')));
       const member = loop.state.replicated.members.nodes.get(node);
       if (!member) return refuse('node_unknown', 'It is no member of this cluster.');
+      if (member.key !== undefined && publicKeyHash(asked.request) !== member.key)
+        return refuse('certificate_refused', `${member.name} joined with another key than this one.`);
       const of = { nodeId: node, nodeName: member.name, hosts: asked.hosts };
-      return json({ certificate: await signJoinRequest(parts.identity().authority, asked.request, of) });
+      return json({ certificate: await signJoinRequest(issuingAuthority(parts), asked.request, of) });
     },
 
     /** The text of a job file in a local sandbox of this node. */

@@ -21,8 +21,10 @@ import type { Invite } from '../core/members/members.ts';
 import { isActive } from '../core/node-state.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
-import { signJoinRequest } from '../io/trust/identity.ts';
+import { publicKeyHash } from '../io/trust/certificates.ts';
+import { type Authority, authoritiesOf, fingerprintOf, signJoinRequest } from '../io/trust/identity.ts';
 import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
+import { issuingAuthority } from './authority.ts';
 import { nodeView } from './cluster.ts';
 import { inNames, leaderOf, nameOf } from './cluster-words.ts';
 import { newJoinRequests } from './join-requests.ts';
@@ -106,7 +108,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       );
       const made = await wish(parts, { ...asked, key: null }, { wish: 'invite', invite });
       if ('code' in made) return made;
-      const code = `${addresses.join(',')}/${secret}.${parts.identity().authorityFingerprint.slice(0, 32)}`;
+      const code = `${addresses.join(',')}/${secret}.${fingerprintOf(issuingAuthority(parts).cert).slice(0, 32)}`;
       return {
         status: 201,
         body: { code, duties: invite.duties, expiresAt: new Date(invite.expiresAt).toISOString() },
@@ -116,7 +118,8 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     async join({ body }) {
       const { secret, node, name, request, hosts, speaks, program, store, addresses, slots } = body;
       const identity = parts.identity();
-      if (identity.authority.key === undefined)
+      const authority = issuingAuthority(parts);
+      if (authority.key === undefined)
         return refuse('not_active', `${parts.name} does not keep the key of the authority.`);
       const hash = hashOf(secret);
       // Nothing is signed for somebody who does not know a secret; who used it before gets the same answer by its key.
@@ -125,11 +128,11 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         [...invites.values()].some((one) => one.hash === hash) ||
         answerOf(loop.state.replicated.keys, 'node', `join ${hash}`, '') !== null;
       if (!isKnown) return refuse('invite_invalid', 'The code is unknown, was used, or its time is over.');
-      const certificate = await signed(request, { nodeId: node, nodeName: name, hosts });
+      const certificate = await signed(authority, request, { nodeId: node, nodeName: name, hosts });
       if (isRefusal(certificate)) return certificate;
       const key = { key: `join ${hash}`, request: hashOf(`${node}\n${request}`) };
-      const joining = { wish: 'join', hash, node, name, store, addresses, slots, speaks, program } as const;
-      const reply = await loop.ask('node', key, joining);
+      const joining = { hash, node, name, store, addresses, slots, speaks, program, key: publicKeyHash(request) };
+      const reply = await loop.ask('node', key, { wish: 'join', ...joining });
       if ('code' in reply)
         return reply.code === 'key_reused'
           ? refuse('invite_invalid', 'The code is unknown, was used, or its time is over.')
@@ -142,8 +145,9 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         status: 201,
         body: {
           ...{ cluster: identity.clusterId, clusterName: identity.clusterName, certificate },
-          authority: identity.authority.cert,
-          ...(duties.includes('controller') ? { authorityKey: identity.authority.key } : {}),
+          authority: authority.cert,
+          authorities: authoritiesOf(identity).map((one) => one.cert),
+          ...(duties.includes('controller') ? { authorityKey: authority.key } : {}),
           ...{ duties, members },
         },
       };
@@ -246,7 +250,10 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         ...(body.chosen ? { chosen: true } : {}),
       };
       if (body.proof !== undefined) {
-        const proof = readParkingCode(body.proof, parts.identity().authority.cert);
+        const proof = readParkingCode(
+          body.proof,
+          authoritiesOf(parts.identity()).map((one) => one.cert),
+        );
         if (!proof || proof.cluster !== claim.cluster || !body.lost.includes(proof.voter))
           return refuse('recovery_refused', 'This is no parking code of a controller that is declared lost.');
         if (compareTerms(proof.term, newest.term) <= 0)
@@ -294,11 +301,12 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
   };
 
   async function signed(
+    authority: Authority,
     request: string,
     of: { nodeId: string; nodeName: string; hosts: string[] },
   ): Promise<string | Refusal> {
     try {
-      return await signJoinRequest(parts.identity().authority, request, of);
+      return await signJoinRequest(authority, request, of);
     } catch (error) {
       return refuse('bad_request', error instanceof Error ? error.message : String(error));
     }

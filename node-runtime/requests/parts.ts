@@ -16,6 +16,7 @@ import type { Journal } from '../io/journal/journal.ts';
 import type { Load } from '../io/machine/machine.ts';
 import type { Metrics } from '../io/machine/metrics.ts';
 import type { Identity } from '../io/trust/identity.ts';
+import type { ChangeIdentity } from '../io/trust/identity-store.ts';
 import type { Live } from '../live.ts';
 import type { Loop } from '../node.ts';
 
@@ -29,6 +30,8 @@ export type Parts = {
   peers(): Peers | null;
   contents: Contents;
   identity(): Identity;
+  /** One change after the other; each is on disk before it is used. */
+  changeIdentity: ChangeIdentity;
   /** Who belongs to the cluster, as this node last heard: also where no journal is kept. */
   directory(): Directory;
   /** A sandbox of the cluster; a node that keeps no journal asks the active. */

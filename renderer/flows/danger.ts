@@ -34,6 +34,20 @@ export const askSwitchOver = ({ active, standby }: Called): Ask => ({
   keep: 'Leave it',
 });
 
+export const askRotate = (): Ask => ({
+  title: 'Change the authority of this cluster?',
+  text: 'A new key signs the certificates of all nodes, and the old one is trusted no more. Do this when the old key may be in other hands: a controller was stolen, or a backup of its data folder.',
+  points: [
+    'Nothing stops: each step waits until every node has followed the one before.',
+    'A node that is away is waited for. One that will not come back can be removed, then it goes on.',
+    'Invites that are open end; make new ones afterwards.',
+    'Programs that know a node by a fingerprint need the new one; browsers ask again.',
+  ],
+  confirm: 'Change the authority',
+  keep: 'Leave it',
+  danger: true,
+});
+
 export const askPark = (cluster: Pick<Cluster, 'name'>): Ask => ({
   title: `Stop ${cluster.name} for maintenance?`,
   text: 'Nobody leads until the stop is ended, and nobody takes over: not even if a machine fails.',

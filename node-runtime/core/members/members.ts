@@ -11,10 +11,11 @@
  * Rules: P21 to P25 (the roster), P31 (workers that have to be read), P33.
  */
 import { type Refusal, refuse } from '../../contract/errors.ts';
-import type { Charter, Duty, Entry, Fact, Term, Voter } from '../../contract/facts.ts';
+import type { Charter, Duty, Entry, Fact, NodeTrust, Term, Voter } from '../../contract/facts.ts';
 import { limits } from '../../contract/limits.ts';
 import { lastSet, writersOf } from '../cluster/charter.ts';
 import type { Roster } from '../cluster/member-state.ts';
+import { type Authorities, applyToAuthorities, awaited, type Follower, nextStep } from './authority.ts';
 
 export type Member = {
   id: string;
@@ -27,6 +28,9 @@ export type Member = {
   speaks: number;
   program: string;
   drained: boolean;
+  /** Of its public key; absent until it has told. It never changes. */
+  key?: string;
+  trust?: NodeTrust;
 };
 export type Invite = { id: string; hash: string; duties: Duty[]; expiresAt: number };
 export type Members = {
@@ -37,6 +41,7 @@ export type Members = {
   appointed: string | null;
   /** Protocol version that may be written. */
   version: number;
+  authorities: Authorities | null;
   /** After a confirmed loss: workers whose attempts have not been read yet, and the entry of that claim (P31). */
   unread: { since: number; workers: string[] } | null;
   /**
@@ -55,6 +60,7 @@ export const emptyMembers = (): Members => ({
   removed: [],
   appointed: null,
   version: 1,
+  authorities: null,
   unread: null,
   claimed: null,
 });
@@ -98,9 +104,7 @@ export function applyToMembers(state: Members, entry: Entry): boolean {
     }
     case 'nodeChanged': {
       const { kind, node, ...changed } = fact;
-      const known = state.nodes.get(node);
-      if (known) state.nodes.set(node, { ...known, ...changed });
-      return known !== undefined;
+      return change(state, node, changed);
     }
     case 'dutiesChanged':
       return change(state, fact.node, { duties: fact.duties });
@@ -127,6 +131,13 @@ export function applyToMembers(state: Members, entry: Entry): boolean {
     case 'inviteRemoved':
       state.invites.delete(fact.id);
       return false;
+    case 'authorityAdded':
+    case 'authorityTurned':
+    case 'authoritySettled':
+      state.authorities = applyToAuthorities(state.authorities, entry);
+      // A code names the authority that its node shows: by now that is another.
+      if (fact.kind === 'authorityTurned') state.invites.clear();
+      return true;
     case 'versionEnabled':
       state.version = fact.version;
       return true;
@@ -254,7 +265,18 @@ const mayLose = (charter: Charter | null, member: Member): Refusal | null =>
 
 const unknownNode = (name: string): Refusal => refuse('node_unknown', `There is no node ${name.slice(0, 64)}.`);
 
-/** What a node says of itself; facts only where it is not what is known. */
+const followers = (state: Members): Follower[] =>
+  [...state.nodes.values()].map(({ id, duties, trust }) => ({
+    ...{ id, isController: duties.includes('controller') },
+    ...(trust && { trust }),
+  }));
+
+/** Members that the change of the authority waits for. */
+export const notFollowed = (state: Members): string[] => awaited(state.authorities, followers(state));
+
+export const authorityStep = (state: Members): Fact[] => nextStep(state.authorities, followers(state));
+
+/** What a node says of itself; facts only where it is not what is known. Its key is taken once. */
 export function decideTold(
   state: Members,
   node: string,
@@ -262,8 +284,12 @@ export function decideTold(
 ): Fact[] {
   const known = state.nodes.get(node);
   if (!known) return [];
+  const { key, ...rest } = told;
+  const news = known.key === undefined && key !== undefined ? { ...rest, key } : rest;
   const changed = Object.fromEntries(
-    Object.entries(told).filter(([key, value]) => JSON.stringify(known[key as keyof Member]) !== JSON.stringify(value)),
+    Object.entries(news).filter(
+      ([name, value]) => JSON.stringify(known[name as keyof Member]) !== JSON.stringify(value),
+    ),
   );
   return Object.keys(changed).length > 0 ? [{ kind: 'nodeChanged', node, ...changed }] : [];
 }
@@ -271,11 +297,13 @@ export function decideTold(
 // ------------------------------------------------------------------- save
 
 /** Always in the same order, so that equal states give equal texts. */
-export const saveMembers = ({ nodes, invites, removed, appointed, version, unread, claimed }: Members): unknown => ({
-  nodes: [...nodes.values()],
-  invites: [...invites.values()],
-  ...{ removed, appointed, version, unread, claimed },
-});
+export const saveMembers = (state: Members): unknown => {
+  const { nodes, invites, removed, appointed, version, authorities, unread, claimed } = state;
+  return {
+    ...{ nodes: [...nodes.values()], invites: [...invites.values()] },
+    ...{ removed, appointed, version, authorities, unread, claimed },
+  };
+};
 
 export function loadMembers(saved: unknown): Members {
   const { nodes, invites, ...rest } = saved as Omit<Members, 'nodes' | 'invites'> & {
@@ -285,6 +313,7 @@ export function loadMembers(saved: unknown): Members {
   return {
     ...rest,
     claimed: rest.claimed ?? null,
+    authorities: rest.authorities ?? null,
     nodes: new Map(nodes.map((one) => [one.id, one])),
     invites: new Map(invites.map((one) => [one.id, one])),
   };

@@ -4,6 +4,7 @@
  */
 import type { Command, Option } from 'commander';
 import type { Duty } from '../../contract/facts.ts';
+import * as authority from './authority-commands.ts';
 import * as cluster from './cluster-commands.ts';
 import { misused } from './failure.ts';
 import * as lead from './lead-commands.ts';
@@ -46,6 +47,17 @@ export function clusterCommands(program: Command, add: Add): void {
     options: [option('--discovered', 'instead, what this node hears of in the network: hints only')],
     act: (context, options: { discovered?: boolean }) =>
       options.discovered ? cluster.discovered(context) : cluster.nodes(context),
+  });
+  const ofAuthority = groupOf(program, 'authority', 'who signs the certificates of the nodes');
+  add(ofAuthority, 'show', {
+    summary: 'which it is, and how far a change of it has come',
+    act: (context) => authority.show(context),
+  });
+  add(ofAuthority, 'rotate', {
+    summary: 'put a new one in its place while all goes on',
+    examples: ['binnacle authority rotate', 'binnacle authority rotate --yes --json'],
+    options: [option('--yes', 'do not ask')],
+    act: (context, options) => authority.rotate(context, options),
   });
   memberCommands(program, add);
   leadCommands(program, add);

@@ -1,18 +1,18 @@
 /**
  * Connections to one node, and the proof that it is the right one.
  *
- * With a fingerprint: the certificate is compared as soon as the handshake is
- * done, and only then is the connection handed to the request. Until that
+ * With a fingerprint, of the node's certificate or of the authority that signed
+ * it: what is shown is compared as soon as the handshake is done, and only then is the connection handed to the request. Until that
  * moment not one byte of the request, so no token either, has been sent. The
  * handshake itself proves that the other side holds the certificate's key.
  * With an authority: the usual check, names included.
  */
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { Agent as PlainAgent } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import type { Address } from './find-node.ts';
 
 const connectMs = 10_000;
@@ -52,8 +52,8 @@ class PinnedAgent extends TlsAgent {
     const failed = (fault: Error): void => created?.(fault, socket);
     socket.once('error', failed);
     socket.once('secureConnect', () => {
-      const seen = fingerprintOf(socket);
-      if (seen !== this.#fingerprint) return void socket.destroy(new WrongFingerprint(seen));
+      const shown = socket.getPeerCertificate(true);
+      if (!isBy(shown, this.#fingerprint)) return void socket.destroy(new WrongFingerprint(hashOf(shown.raw)));
       this.#unproven.delete(socket);
       socket.setTimeout(0);
       socket.removeListener('error', failed);
@@ -69,9 +69,16 @@ class PinnedAgent extends TlsAgent {
 
 const timedOut = (): Error => Object.assign(new Error('the connection was not made in time'), { code: 'ETIMEDOUT' });
 
-function fingerprintOf(socket: TLSSocket): string {
-  const certificate = socket.getPeerCertificate();
-  return certificate.raw ? createHash('sha256').update(certificate.raw).digest('hex') : '';
+const hashOf = (raw: Buffer | undefined): string => (raw ? createHash('sha256').update(raw).digest('hex') : '');
+
+/** Is it the certificate of this fingerprint, or one that is valid now and signed by the authority of this fingerprint? */
+function isBy({ raw, issuerCertificate }: DetailedPeerCertificate, fingerprint: string): boolean {
+  if (hashOf(raw) === fingerprint) return true;
+  if (!raw || !issuerCertificate?.raw || hashOf(issuerCertificate.raw) !== fingerprint) return false;
+  const [own, issuer] = [new X509Certificate(raw), new X509Certificate(issuerCertificate.raw)];
+  const now = Date.now();
+  const isNow = Date.parse(own.validFrom) <= now && now <= Date.parse(own.validTo);
+  return issuer.ca && isNow && own.verify(issuer.publicKey);
 }
 
 export type Connections = {

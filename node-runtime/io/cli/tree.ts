@@ -28,7 +28,9 @@ export function commonOptions(): Option[] {
     option('--data <dir>', 'the folder of a node of this computer (BINNACLE_DATA)').helpGroup('Which node:'),
     option('--url <https://host:port>', 'a node by address (BINNACLE_URL)').helpGroup('Which node:'),
     option('--token <token>', 'token for that address (BINNACLE_TOKEN)').helpGroup('Which node:'),
-    option('--fingerprint <sha256>', 'of its certificate (BINNACLE_FINGERPRINT)').helpGroup('Which node:'),
+    option('--fingerprint <sha256>', 'of its certificate, or of its authority (BINNACLE_FINGERPRINT)').helpGroup(
+      'Which node:',
+    ),
     option('--ca <file>', 'or the authority that signed it, PEM (BINNACLE_CA)').helpGroup('Which node:'),
     number('--retry-for <seconds>', 'repeat a change while nobody answers (default 30)', 0, 3600).helpGroup(
       'Which node:',

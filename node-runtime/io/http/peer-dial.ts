@@ -11,6 +11,8 @@ import { checkNode, type NodeIdOf, type Protocol, provedNode } from './peer-trus
 
 export type Call = {
   node: string;
+  /** Hex sha-256 of its public key, where it is known. */
+  key: string | undefined;
   /** `host:port` or `[v6]:port`, the likeliest first. */
   addresses: string[];
   protocol: Protocol;
@@ -78,7 +80,7 @@ function dialOne(call: Call, address: string, signal: AbortSignal): Promise<TLSS
     secureContext: call.context,
     ALPNProtocols: [call.protocol],
     servername: '', // node ids count here, not host names
-    checkServerIdentity: checkNode(call.node, call.nodeIdOf),
+    checkServerIdentity: checkNode(call.node, call.key, call.nodeIdOf),
   });
   socket.setNoDelay(true).setKeepAlive(true, call.bounds.eventHeartbeatMs);
   return new Promise((done, failed) => {

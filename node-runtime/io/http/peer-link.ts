@@ -26,7 +26,7 @@ export class PeerLink {
   openedAt: number | null = null;
   heardAt: number | null = null;
   roundTripMs: number | null = null;
-  readonly #socket: TLSSocket;
+  readonly socket: TLSSocket;
   readonly #bounds: Bounds;
   readonly #told: LinkTold;
   readonly #reader: FrameReader;
@@ -41,7 +41,7 @@ export class PeerLink {
   constructor(socket: TLSSocket, node: string, dialled: boolean, bounds: Bounds, told: LinkTold) {
     this.node = node;
     this.dialled = dialled;
-    this.#socket = socket;
+    this.socket = socket;
     this.#bounds = bounds;
     this.#told = told;
     this.#reader = new FrameReader(bounds.peerFrameBytesMax);
@@ -65,21 +65,21 @@ export class PeerLink {
 
   /** Bytes that have not left this process. */
   get waitingBytes(): number {
-    return this.#socket.writableLength;
+    return this.socket.writableLength;
   }
 
   write(frame: Buffer): void {
     if (this.#ended || this.#finishing) return;
     if (!this.#corked) {
       this.#corked = true;
-      this.#socket.cork();
+      this.socket.cork();
       setImmediate(() => {
         this.#corked = false;
-        this.#socket.uncork();
+        this.socket.uncork();
       });
     }
     this.#sentAt = performance.now();
-    this.#socket.write(frame);
+    this.socket.write(frame);
   }
 
   /** `pausedMs`: how long this process has not run since the last tick. */
@@ -97,7 +97,7 @@ export class PeerLink {
   end(why: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#socket.destroy();
+    this.socket.destroy();
     this.#told.closed(this, why);
   }
 
@@ -107,8 +107,8 @@ export class PeerLink {
     this.#finishing = true;
     await new Promise<void>((done) => {
       const timer = setTimeout(done, graceMs);
-      this.#socket.once('close', done);
-      this.#socket.end(() => {
+      this.socket.once('close', done);
+      this.socket.end(() => {
         clearTimeout(timer);
         done();
       });

@@ -101,6 +101,11 @@ export class PeerRequests {
     }
   }
 
+  /** What is under way goes on to its end; nothing new is taken. */
+  retire(): void {
+    void this.#pool.close();
+  }
+
   /** What is under way breaks off. */
   destroy(why: string): void {
     void this.#pool.destroy(new Error(why));

@@ -25,13 +25,21 @@ import {
   contextOptions,
   FRAMED,
   HTTP,
+  isOutdated,
   type NodeIdOf,
   type PeerIdentity,
   provedNode,
+  WrongKey,
   WrongNode,
 } from './peer-trust.ts';
 
-export type PeerMember = { node: string /** `host:port`, `[v6]:port` */; addresses: string[] };
+export type PeerMember = {
+  node: string;
+  /** Hex sha-256 of its public key, once it is known. */
+  key?: string;
+  /** `host:port`, `[v6]:port` */
+  addresses: string[];
+};
 export type PeerStatus = {
   connected: boolean;
   /** When it became so; `performance.now()`, as all times here. */
@@ -51,7 +59,7 @@ export type Peers = {
   /** Who is a member now. Connections of all others are cut at once. With `keep` a framed connection is held at all times. */
   setMembers(members: PeerMember[], keep: string[]): void;
   status(node: string): PeerStatus;
-  /** For connections from now on. */
+  /** For connections from now on; those that the new identity does not trust are cut. */
   useIdentity(identity: PeerIdentity): void;
   /** Lets go out what was sent, then closes all. */
   close(): Promise<void>;
@@ -77,6 +85,7 @@ export type PeersOptions = {
 /** All that is known of one member. */
 type Peer = {
   node: string;
+  key: string | undefined;
   addresses: string[];
   isKept: boolean;
   /** Framed ones, oldest first; those not yet open too. */
@@ -145,9 +154,16 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
     socket.on('error', () => {}); // told by 'close'
     const proved = provedNode(socket, nodeIdOf);
     const peer = 'node' in proved ? peers.get(proved.node) : undefined;
-    if (closing || !peer) {
-      const why = 'why' in proved ? proved.why : `${proved.node} is no member of this cluster`;
-      if (!closing) once(`refused ${why}`, `A connection from ${socket.remoteAddress} was refused: ${why}.`);
+    const why =
+      'why' in proved
+        ? proved.why
+        : !peer
+          ? `${proved.node} is no member of this cluster`
+          : peer.key !== undefined && peer.key !== proved.key
+            ? new WrongKey(peer.node).message
+            : null;
+    if (closing || !peer || why !== null) {
+      if (!closing) once(`refused ${why}`, `A connection from ${socket.remoteAddress} was refused: ${why}`);
       return void socket.destroy();
     }
     if (socket.alpnProtocol === FRAMED) return addLink(peer, socket, false);
@@ -246,11 +262,12 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
     peer.tries = 0;
   }
 
-  async function dialLink(peer: Peer): Promise<void> {
+  /** With `anew` also where there is one: it takes the place of that. */
+  async function dialLink(peer: Peer, anew = false): Promise<void> {
     peer.dialling = true;
     try {
       const socket = await dial(peer, FRAMED);
-      if (isWanted(peer)) addLink(peer, socket, true);
+      if (isWanted(peer) || (anew && !peer.removed.signal.aborted && !closing)) addLink(peer, socket, true);
       else socket.destroy();
     } catch (fault) {
       if (!(fault instanceof NotReached)) throw fault;
@@ -261,8 +278,8 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
   }
 
   async function dial(peer: Peer, protocol: typeof FRAMED | typeof HTTP): Promise<TLSSocket> {
-    const { node, addresses, removed } = peer;
-    const call = { ...{ node, addresses, protocol, context, nodeIdOf, bounds }, signal: removed.signal };
+    const { node, key, addresses, removed } = peer;
+    const call = { ...{ node, key, addresses, protocol, context, nodeIdOf, bounds }, signal: removed.signal };
     try {
       const { socket, address } = await dialNode(call);
       peer.addresses = [address, ...peer.addresses.filter((one) => one !== address)];
@@ -272,7 +289,8 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
     } catch (fault) {
       const tried = fault instanceof NotReached ? fault.tried : [];
       for (const { address, fault } of tried) {
-        if (fault instanceof WrongNode) once(`${address} ${fault.message}`, `At ${address}: ${fault.message}`);
+        if (fault instanceof WrongNode || fault instanceof WrongKey)
+          once(`${address} ${fault.message}`, `At ${address}: ${fault.message}`);
       }
       throw fault;
     }
@@ -314,9 +332,10 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
     for (const peer of [...peers.values()]) {
       if (!names.has(peer.node)) remove(peer, 'It is no member of this cluster any more.');
     }
-    for (const { node, addresses } of others) {
+    for (const { node, key, addresses } of others) {
       const peer = peers.get(node) ?? newPeer(node);
       peers.set(node, peer);
+      peer.key = key;
       // What worked last stays first.
       const likeliest = peer.addresses.slice(0, 1).filter((one) => addresses.includes(one));
       const isMoved = addresses.some((one) => !peer.addresses.includes(one));
@@ -325,6 +344,23 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
       if (isMoved) hurry(peer);
       dialLater(peer);
     }
+  }
+
+  /**
+   * Requests go over new connections from now on. Connections that an authority proved which is trusted no more are cut
+   * a little later, when others have taken their place and what was under way is done.
+   */
+  function leaveOutdated(peer: Peer, identity: PeerIdentity): void {
+    peer.requests?.retire();
+    peer.requests = null;
+    const links = peer.links.filter((link) => isOutdated(link.socket, identity));
+    const sockets = [...peer.sockets].filter((socket) => isOutdated(socket, identity));
+    if (links.length + sockets.length === 0) return;
+    if (links.length === peer.links.length && peer.isKept) void dialLink(peer, true);
+    setTimeout(() => {
+      for (const link of links) link.end('It was proved by an authority that is trusted no more.');
+      for (const socket of sockets) socket.destroy();
+    }, bounds.peerRetireMs).unref();
   }
 
   /** Out of the map first: nothing of it may be heard while its connections end. */
@@ -424,6 +460,7 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
       own = identity.nodeId;
       context = contextOf(identity);
       tls.setSecureContext(contextOptions(identity));
+      for (const peer of peers.values()) leaveOutdated(peer, identity);
     },
     close,
   };
@@ -437,7 +474,7 @@ const NEVER: PeerStatus = {
 const ends = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
 
 const newPeer = (node: string): Peer => ({
-  ...{ node, addresses: [], isKept: false, links: [], sockets: new Set(), requests: null, asking: 0 },
+  ...{ node, key: undefined, addresses: [], isKept: false, links: [], sockets: new Set(), requests: null, asking: 0 },
   ...{ dialling: false, tries: 0, again: undefined, since: performance.now(), heardAt: null, roundTripMs: null },
   ...{ sentMessages: 0, droppedMessages: 0, removed: new AbortController() },
 });

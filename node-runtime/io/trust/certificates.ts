@@ -9,7 +9,7 @@
  * and a node id is read only from where the authority wrote it.
  */
 import 'reflect-metadata'; // @peculiar/x509 needs it loaded first
-import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import * as x509 from '@peculiar/x509';
@@ -50,6 +50,15 @@ export async function makeAuthority(clusterName: string): Promise<Certified> {
     webcrypto,
   );
   return { cert: authority.toString('pem'), key: await pemOf(keys.privateKey) };
+}
+
+/** Hex sha-256 of a public key (SPKI): of a certificate, or of a PKCS#10 request in PEM. Throws when it is neither. */
+export function publicKeyHash(of: X509Certificate | string): string {
+  const spki =
+    typeof of === 'string'
+      ? Buffer.from(readRequest(of).publicKey.rawData)
+      : of.publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('hex');
 }
 
 /** A new key for a node and its certificate. */

@@ -64,3 +64,25 @@ async function syncFolder(dir: string): Promise<void> {
   await using folder = await open(dir, 'r');
   await folder.sync();
 }
+
+export type ChangeIdentity = (change: (now: Identity) => Promise<Identity>) => Promise<void>;
+
+/** `use` is told of every new identity, once it is on disk in the folder `trust`. */
+export function makeChangeIdentity(
+  trust: string,
+  present: () => Identity,
+  use: (identity: Identity) => void,
+): ChangeIdentity {
+  let last: Promise<void> = Promise.resolve();
+  return (change) => {
+    const done = last.then(async () => {
+      const now = present();
+      const next = await change(now);
+      if (next === now) return;
+      await saveIdentity(trust, next);
+      use(next);
+    });
+    last = done.catch(() => {}); // told to whoever asked for it
+    return done;
+  };
+}

@@ -4,15 +4,17 @@
  * A cluster is its own authority: no internet, no one else's trust. Only
  * controllers keep the authority's key; a worker or a watch has a certificate
  * that a controller signed for it, on a request that proves that it holds the
- * key. A certificate is renewed before it ends or when the node gets new
- * addresses; keys and authority stay, so who trusts the authority notices
- * nothing. How certificates are made is `certificates.ts`, keeping them on
+ * key. A certificate is renewed before it ends, when the node gets new
+ * addresses, and when another authority takes the place of the one that signed
+ * it; until all have followed, both are trusted. A node's key stays. How
+ * certificates are made is `certificates.ts`, keeping them on
  * disk `identity-store.ts`.
  *
  * Promise: the key of a node never leaves it.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
+import type { NodeTrust } from '../../contract/facts.ts';
 import {
   type Certified,
   canonical,
@@ -22,6 +24,7 @@ import {
   makeRequest,
   type Named,
   nodeIdOf,
+  publicKeyHash,
   signAgain,
   signRequest,
   wellFormed,
@@ -34,11 +37,16 @@ export type Identity = {
   clusterId: string;
   nodeName: string;
   nodeId: string;
+  /** The one that signed this node's certificate. */
   authority: Authority;
+  /** Trusted as well, while the authority is changed. */
+  others?: Authority[];
+  /** Made here to be the next one; no other node knows it yet. */
+  next?: Certified;
   node: Certified;
   /** Of the node's certificate: lower-case hex sha-256. Changes when it is renewed. */
   fingerprint: string;
-  /** Of the authority's certificate: never changes. */
+  /** Of the authority's certificate. */
   authorityFingerprint: string;
 };
 export type IdentityParts = Omit<Identity, 'fingerprint' | 'authorityFingerprint'>;
@@ -63,29 +71,91 @@ export async function makeIdentity(asked: {
  * certificate of another authority or node.
  */
 export function identityFrom(parts: IdentityParts): Identity {
-  const { clusterName, clusterId, nodeName, nodeId, authority, node } = parts;
+  const { clusterName, clusterId, nodeName, nodeId, authority, others = [], next, node } = parts;
   for (const text of [clusterName, clusterId, nodeName, nodeId]) {
     if (typeof text !== 'string' || text === '') throw new Error('A name or an id of the identity is missing.');
   }
   const authorityCert = new X509Certificate(authority.cert);
   const nodeCert = new X509Certificate(node.cert);
-  if (!authorityCert.ca) throw new Error('The certificate of the authority is that of a node.');
-  if (authority.key !== undefined) fits('authority', authorityCert, authority.key);
+  for (const one of [authority, ...others, ...(next ? [next] : [])]) {
+    const cert = new X509Certificate(one.cert);
+    if (!cert.ca) throw new Error('The certificate of an authority is that of a node.');
+    if (one.key !== undefined) fits('authority', cert, one.key);
+  }
   fits('node', nodeCert, node.key);
   if (!nodeCert.verify(authorityCert.publicKey)) throw new Error('The certificate is not by this authority.');
   if (nodeIdOf(nodeCert) !== nodeId) throw new Error('The certificate is that of another node.');
-  const { cert, key } = authority;
   return {
     ...{ clusterName, clusterId, nodeName, nodeId },
-    authority: key === undefined ? { cert } : { cert, key },
+    authority: bare(authority),
+    ...(others.length > 0 && { others: others.map(bare) }),
+    ...(next && { next: { cert: next.cert, key: next.key } }),
     node: { cert: node.cert, key: node.key },
     fingerprint: fingerprintOf(node.cert),
     authorityFingerprint: fingerprintOf(authority.cert),
   };
 }
 
+const bare = ({ cert, key }: Authority): Authority => (key === undefined ? { cert } : { cert, key });
+
 function fits(name: string, cert: X509Certificate, key: string): void {
   if (!cert.checkPrivateKey(createPrivateKey(key))) throw new Error(`The key of the ${name} does not fit.`);
+}
+
+// -------------------------------------------------------------- authorities
+
+/** All that this node trusts, the one that signed its own certificate first. */
+export const authoritiesOf = ({ authority, others = [] }: Pick<Identity, 'authority' | 'others'>): Authority[] => [
+  authority,
+  ...others,
+];
+
+/** By the fingerprint of its certificate; only a trusted one. */
+export const authorityNamed = (identity: Identity, fingerprint: string): Authority | undefined =>
+  authoritiesOf(identity).find((one) => fingerprintOf(one.cert) === fingerprint);
+
+export const makeNextAuthority = async (identity: Identity): Promise<Identity> =>
+  identityFrom({ ...identity, next: await makeAuthority(identity.clusterName) });
+
+/** Trusts just these certificates from now on, and the one that signed its own for as long as it has no other. */
+export function trusting(identity: Identity, certs: string[]): Identity {
+  const { authority, next, ...rest } = identity;
+  const known = [...authoritiesOf(identity), ...(next ? [next] : [])];
+  const same = (one: string, other: string): boolean => fingerprintOf(one) === fingerprintOf(other);
+  const others = certs
+    .filter((cert) => !same(cert, authority.cert))
+    .map((cert) => known.find((one) => same(one.cert, cert)) ?? { cert });
+  const isStillNext = next && !certs.some((cert) => same(cert, next.cert));
+  return identityFrom({ ...rest, authority, others, ...(isStillNext && { next }) });
+}
+
+/** With the key of an authority that it trusts. Throws when it doesn't fit. */
+export function keepingKey(identity: Identity, fingerprint: string, key: string): Identity {
+  const put = (one: Authority): Authority => (fingerprintOf(one.cert) === fingerprint ? { cert: one.cert, key } : one);
+  return identityFrom({
+    ...identity,
+    authority: put(identity.authority),
+    others: (identity.others ?? []).map(put),
+  });
+}
+
+/** With a certificate for its key by another authority that it trusts, or by the same one. */
+export function certifiedBy(identity: Identity, authority: Authority, cert: string): Identity {
+  const others = authoritiesOf(identity).filter((one) => one.cert !== authority.cert);
+  return identityFrom({ ...identity, authority, others, node: { cert, key: identity.node.key } });
+}
+
+/** What it says of itself to the others; all by fingerprints. */
+export function trustOf(identity: Identity): { key: string; trust: NodeTrust } {
+  const known = authoritiesOf(identity);
+  return {
+    key: publicKeyHash(new X509Certificate(identity.node.cert)),
+    trust: {
+      issuer: identity.authorityFingerprint,
+      authorities: known.map((one) => fingerprintOf(one.cert)),
+      keeps: known.filter((one) => one.key !== undefined).map((one) => fingerprintOf(one.cert)),
+    },
+  };
 }
 
 // ---------------------------------------------------------------- joining
@@ -122,11 +192,15 @@ export function needsRenewal(identity: Identity, hosts: string[], now: number): 
  * the authority's key is not kept here.
  */
 export async function renewIfNeeded(identity: Identity, hosts: string[], now: number): Promise<Identity | null> {
-  const { authority, node, nodeName, nodeId } = identity;
+  const { authority } = identity;
   if (authority.key === undefined || !needsRenewal(identity, hosts, now)) return null;
-  const by = { cert: authority.cert, key: authority.key };
-  const cert = await signAgain(by, node.cert, { nodeName, nodeId, hosts }, now);
-  return identityFrom({ ...identity, node: { cert, key: node.key } });
+  return renewBy(identity, { cert: authority.cert, key: authority.key }, hosts, now);
+}
+
+/** A new certificate for the same node key by this authority, whose key is here. */
+export async function renewBy(identity: Identity, by: Certified, hosts: string[], now: number): Promise<Identity> {
+  const { nodeName, nodeId } = identity;
+  return certifiedBy(identity, by, await signAgain(by, identity.node.cert, { nodeName, nodeId, hosts }, now));
 }
 
 /** When the node's certificate ends, in ms since 1970. */

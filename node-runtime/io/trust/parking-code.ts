@@ -24,7 +24,7 @@ export function makeParkingCode(identity: Identity, parked: z.infer<typeof Parke
 }
 
 /** What the code says, or null when it is none of this cluster, was altered, or is of another node than it says. */
-export function readParkingCode(code: string, authorityCert: string): z.infer<typeof ParkedAt> | null {
+export function readParkingCode(code: string, authorities: string[]): z.infer<typeof ParkedAt> | null {
   if (code.length > CHARS_MAX) return null;
   try {
     const [text, signature, certificate] = code
@@ -32,7 +32,7 @@ export function readParkingCode(code: string, authorityCert: string): z.infer<ty
       .split('.')
       .map((part) => Buffer.from(part, 'base64url'));
     const cert = new X509Certificate(certificate!);
-    if (!cert.verify(new X509Certificate(authorityCert).publicKey)) return null;
+    if (!authorities.some((one) => cert.verify(new X509Certificate(one).publicKey))) return null;
     if (!verify('sha256', text!, createPublicKey(cert.publicKey.export({ type: 'spki', format: 'pem' })), signature!))
       return null;
     const parked = ParkedAt.parse(JSON.parse(text!.toString('utf8')));

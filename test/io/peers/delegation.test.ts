@@ -187,17 +187,19 @@ describe('a request that another node answers', () => {
 
   test('a large answer streams through, and stops when nobody reads', async () => {
     let made = 0;
+    let all = 64 * 1024 ** 2;
     const body = () =>
       new Readable({
         read() {
           made += 65_536;
-          this.push(made <= 64 * 1024 ** 2 ? Buffer.alloc(65_536, 120) : null);
+          this.push(made <= all ? Buffer.alloc(65_536, 120) : null);
         },
       });
     const { door } = await twoNodes({ handlers: handlersWith({ metrics: () => ({ body: body() }) }) });
     const whole = await askDoor(door, { path: '/metrics', token: 'viewer' });
-    expect(whole.bytes.length).toBe(64 * 1024 ** 2);
+    expect(whole.bytes.length).toBe(all);
     made = 0;
+    all = 1024 ** 3;
     const answer = await begin(door, '/metrics');
     answer.pause();
     let before = -1;
@@ -207,7 +209,8 @@ describe('a request that another node answers', () => {
       await new Promise((done) => setTimeout(done, 150));
       return same && made > 0;
     });
-    expect(made).toBeLessThan(32 * 1024 ** 2);
+    // What is on its way lies in the buffers of both connections: the system gives each up to some tens of MiB.
+    expect(made).toBeLessThan(all / 4);
     answer.destroy();
   });
 });

@@ -11,7 +11,17 @@ import {
 } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { signAgain } from '../../../node-runtime/io/trust/certificates.ts';
-import { type Identity, identityFrom } from '../../../node-runtime/io/trust/identity.ts';
+import {
+  certifiedBy,
+  type Identity,
+  identityFrom,
+  makeJoinRequest,
+  makeNextAuthority,
+  renewBy,
+  signJoinRequest,
+  trusting,
+  trustOf,
+} from '../../../node-runtime/io/trust/identity.ts';
 import { closeNodes, founder, joined, type Node, openNode, pair, until } from './support.ts';
 
 afterEach(closeNodes);
@@ -73,6 +83,65 @@ describe('a listener for nodes', () => {
     expect([a.heard, a.happened]).toEqual([[], []]);
     // It was the papers, not the way.
     expect(await knock(a, papers(idB))).toBe('answered');
+  });
+
+  test('refuses the certificate of a member that is copied without its key, and one for another key by the same authority', async () => {
+    const idA = await founder();
+    const idB = await joined(idA, 'n-b');
+    // Whoever has got hold of the authority's key can make this one.
+    const forged = await joined(idA, 'n-b');
+    const { key } = trustOf(idB);
+    const a = await openNode(idA, { members: [{ node: 'n-b', key, addresses: [] }] });
+    expect(() => papers({ ...idB, node: { cert: idB.node.cert, key: forged.node.key } })).toThrow(
+      /key values mismatch/,
+    );
+    expect(await knock(a, papers(forged))).toBe('refused');
+    expect(a.logged.join()).toContain('n-b with another key than the one that n-b joined with');
+    expect([a.heard, a.happened]).toEqual([[], []]);
+    expect(await knock(a, papers(idB))).toBe('answered');
+  });
+
+  test('calls no node that shows another key than the one it joined with', async () => {
+    const idA = await founder();
+    const [idB, forged] = [await joined(idA, 'n-b'), await joined(idA, 'n-b')];
+    const b = await openNode(forged, { members: [{ node: 'n-a', addresses: [] }] });
+    const known = { ...b.member, key: trustOf(idB).key };
+    const a = await openNode(idA, { members: [known], keep: ['n-b'] });
+    await until('it is seen', () => a.logged.join().includes('with another key'));
+    expect([a.peers.status('n-b').connected, b.heard, a.happened]).toEqual([false, [], []]);
+  });
+
+  test('trusts two authorities while one takes the place of the other, and cuts those of the old one after', async () => {
+    const idA = await founder();
+    const idB = await joined(idA, 'n-b');
+    const next = await makeNextAuthority(idA);
+    const both = [idA.authority.cert, next.next!.cert];
+    const nextA = await renewBy(trusting(next, both), next.next!, ['localhost'], Date.now());
+    const wanted = { limits: { peerRetireMs: 300 } };
+    const a = await openNode(nextA, { members: [{ node: 'n-b', addresses: [] }], ...wanted });
+    const b = await openNode(trusting(idB, both), { members: [a.member], keep: ['n-a'], ...wanted });
+    await until('they are connected', () => b.peers.status('n-a').connected);
+    // A certificate by the new one for B: it stays connected, the old connection is made anew.
+    const { request } = await makeJoinRequest(idB.node.key);
+    const of = { nodeName: 'n-b', nodeId: 'n-b', hosts: ['localhost'] };
+    const cert = await signJoinRequest(next.next!, request, of);
+    const renewedB = certifiedBy(trusting(idB, both), { cert: next.next!.cert }, cert);
+    b.peers.useIdentity(renewedB);
+    expect(a.happened).toEqual(['+n-b']);
+    // One that B made while the old authority was good, and kept alive.
+    const old = connect({
+      ...{ host: '127.0.0.1', port: a.peers.port!, ALPNProtocols: [FRAMED], rejectUnauthorized: false },
+      ...papers(trusting(idB, both)),
+    });
+    old.resume().on('error', () => {});
+    await new Promise((done) => old.once('secureConnect', done));
+    a.peers.useIdentity(trusting(nextA, [next.next!.cert]));
+    b.peers.useIdentity(trusting(renewedB, [next.next!.cert]));
+    expect(await knock(a, papers(idB))).toBe('refused');
+    expect(await knock(a, papers(renewedB))).toBe('answered');
+    await until('what the old one proved is cut', () => old.destroyed);
+    expect([a.peers.status('n-b').connected, b.peers.status('n-a').connected]).toEqual([true, true]);
+    expect(a.happened).toEqual(['+n-b']);
   });
 
   test('refuses a node of this authority that is no member, until it is one', async () => {

@@ -20,14 +20,14 @@ describe('a parking code (PROTOCOL section 9)', () => {
   });
 
   it('says what the node signed', () => {
-    expect(readParkingCode(makeParkingCode(ours, parked(ours)), ours.authority.cert)).toEqual(parked(ours));
+    expect(readParkingCode(makeParkingCode(ours, parked(ours)), [ours.authority.cert])).toEqual(parked(ours));
   });
 
   it('is refused of another authority, of another node than it says, and in another shape', () => {
-    expect(readParkingCode(makeParkingCode(others, parked(others)), ours.authority.cert)).toBeNull();
-    expect(readParkingCode(makeParkingCode(ours, parked(others)), ours.authority.cert)).toBeNull();
+    expect(readParkingCode(makeParkingCode(others, parked(others)), [ours.authority.cert])).toBeNull();
+    expect(readParkingCode(makeParkingCode(ours, parked(others)), [ours.authority.cert])).toBeNull();
     const odd = { ...parked(ours), end: { index: -1, term: 'newest', chain: 7 } };
-    expect(readParkingCode(makeParkingCode(ours, odd as never), ours.authority.cert)).toBeNull();
+    expect(readParkingCode(makeParkingCode(ours, odd as never), [ours.authority.cert])).toBeNull();
   });
 
   it('is refused with any part altered, cut off or made up', () => {
@@ -36,9 +36,9 @@ describe('a parking code (PROTOCOL section 9)', () => {
     for (const index of parts.keys()) {
       const altered = [...parts];
       altered[index] = randomBytes(64).toString('base64url');
-      expect(readParkingCode(altered.join('.'), ours.authority.cert), `part ${index}`).toBeNull();
-      expect(readParkingCode(parts.slice(0, index).join('.'), ours.authority.cert)).toBeNull();
+      expect(readParkingCode(altered.join('.'), [ours.authority.cert]), `part ${index}`).toBeNull();
+      expect(readParkingCode(parts.slice(0, index).join('.'), [ours.authority.cert])).toBeNull();
     }
-    expect(readParkingCode('x'.repeat(8_001), ours.authority.cert)).toBeNull();
+    expect(readParkingCode('x'.repeat(8_001), [ours.authority.cert])).toBeNull();
   });
 });
