@@ -58,6 +58,8 @@ function fixtureAnswer(asked: Asked): Answer | null {
         suggested: [],
       },
     };
+  if (path.startsWith('/api/v1/cluster/authority'))
+    return { json: method === 'POST' ? f.authorityChanging : f.authority };
   if (path === '/api/v1/users') return { json: { users: f.users } };
   if (path === '/api/v1/tokens') return { json: { tokens: f.tokens } };
   if (path === '/api/v1/sandboxes')

@@ -4,6 +4,7 @@
  */
 import type {
   Attempt,
+  AuthorityStand,
   Cluster,
   Discovered,
   Entry,
@@ -602,6 +603,19 @@ export const launchForm: LaunchForm = {
     { node: 'atlas', suits: true, sentence: 'would take it: 8 of 12 slots are free' },
     { node: 'delta', suits: false, sentence: 'is draining and is left out' },
   ],
+};
+
+export const authority: AuthorityStand = {
+  fingerprint: '9f3c1a7be2d04586b1ce77a0934f2d1e5c8a60f7b3d2914e8807f6a1c5d3e29b',
+  until: '2046-11-23T08:00:00.000Z',
+  step: 'settled',
+  waitsFor: [],
+  sentence: 'All nodes trust this authority, and no other.',
+};
+export const authorityChanging: AuthorityStand = {
+  ...authority,
+  ...{ step: 'turned', since: '2026-11-28T09:22:31.000Z', by: 'user:ops', waitsFor: ['deck-17', 'quay-2'] },
+  sentence: 'The new authority signs; all nodes get new certificates; deck-17, quay-2 not yet.',
 };
 
 export const users: User[] = [

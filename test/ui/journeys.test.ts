@@ -367,3 +367,29 @@ describe('honesty', () => {
     await close();
   });
 });
+
+describe('who looks after the trust of the cluster', () => {
+  it('changes the authority by keyboard, with the danger said first, and sees whom it waits for', async () => {
+    let begun = false;
+    const answer = ({ path, method }: Asked): Answer | null => {
+      if (!path.startsWith('/api/v1/cluster/authority')) return null;
+      begun ||= method === 'POST';
+      return { json: begun ? f.authorityChanging : f.authority };
+    };
+    const { page, asked, troubles, close } = await openConsole(browser, pages, { hash: '#/settings', answer });
+    await page.getByText('All nodes trust this authority, and no other.').waitFor();
+    await page.getByText('9f3c 1a7b e2d0').waitFor();
+    await page.getByRole('button', { name: 'Change…' }).focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog', { name: 'Change the authority of this cluster?' });
+    await dialog.getByText('Nothing stops').waitFor();
+    expect(sent(asked, 'POST', 'authority')).toEqual([]);
+    await dialog.getByRole('button', { name: 'Change the authority' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('listitem').filter({ hasText: 'waits for deck-17, quay-2' }).waitFor();
+    expect(sent(asked, 'POST', '/authority/rotate')[0]?.headers['idempotency-key']).toBeTruthy();
+    expect(await page.locator('[aria-current="step"]').textContent()).toContain('All get certificates by it');
+    expect(troubles).toEqual([]);
+    await close();
+  });
+});

@@ -36,6 +36,7 @@ const asking: Override = ({ path }) => {
   if (path === '/api/v1/discovered') return { json: { discovered: f.discovered } };
   return path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
 };
+const changing: Override = ({ path }) => (path === '/api/v1/cluster/authority' ? { json: f.authorityChanging } : null);
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -55,6 +56,8 @@ const screens: Screen[] = [
   { name: 'runs', hash: '#/runs', shows: 'r-8f22' },
   { name: 'run', hash: '#/runs/r-8f2c?task=load-3', shows: 'psql: error' },
   { name: 'settings', hash: '#/settings', shows: 'nightly import on quay-2' },
+  { name: 'change of the authority', hash: '#/settings', shows: 'waits for deck-17', answer: changing },
+  { name: 'wish for another authority', hash: '#/settings', shows: 'Nothing stops', click: 'Change…' },
   { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },
   { name: 'keyboard help', hash: '#/', shows: 'What can be done', press: '?' },

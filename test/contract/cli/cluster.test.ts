@@ -120,6 +120,35 @@ describe('who leads', () => {
     expect(node.seen).toHaveLength(3);
   });
 
+  it('its authority is shown, and changed only when somebody says so', async () => {
+    const settled = {
+      ...{ fingerprint: 'ef'.repeat(32), until: at, step: 'settled' as const, waitsFor: [] },
+      sentence: 'All nodes trust this authority, and no other.',
+    };
+    const changing = {
+      ...{ ...settled, step: 'added' as const, since: at, by: 'user:ada', waitsFor: ['quay-2'] },
+      sentence: 'All nodes learn to trust the new authority; quay-2 not yet.',
+    };
+    let begun = 0;
+    await using node = await fakeNode({
+      authority: () => settled,
+      authorityRotate: () => {
+        begun += 1;
+        return changing;
+      },
+    });
+    const shown = await binnacle(['authority', 'show', '--data', node.data]);
+    expect(shown.out).toMatch(/^All nodes trust this authority, and no other\.\nAuthority +(ef){32}\nValid until /);
+    expect(await binnacle(['authority', 'rotate', '--data', node.data])).toMatchObject({ code: 2 });
+    expect(await binnacle(['authority', 'rotate', '--data', node.data], typing('no'))).toMatchObject({ code: 2 });
+    expect(begun).toBe(0);
+    const rotated = await binnacle(['authority', 'rotate', '--data', node.data], typing('yes'));
+    expect([rotated.code, rotated.err]).toEqual([0, expect.stringContaining('nothing stops')]);
+    expect(rotated.out).toMatch(/^Waits for +quay-2$/m);
+    const again = await binnacle(['authority', 'rotate', '--yes', '--json', '--data', node.data]);
+    expect([JSON.parse(again.out), begun]).toEqual([changing, 2]);
+  });
+
   it('is stopped only with a reason, and started again', async () => {
     const bodies: unknown[] = [];
     await using node = await fakeNode({

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { describe, expect, it } from 'vitest';
+import { makeIdentity, serverCertificate } from '../../../node-runtime/io/trust/identity.ts';
 import { binnacle, fakeNode, Refused, writeRunning } from './fake-node.ts';
 import { madeCluster, madeNode, madeRun } from './made-up.ts';
 
@@ -45,6 +46,24 @@ describe('a node by address', () => {
     expect(JSON.parse(ran.out)).toEqual(madeCluster());
     expect(node.seen.map((each) => each.authorization)).toEqual(['Bearer secret-token']);
     expect(node.bytesIn()).toBeGreaterThan(0);
+  });
+
+  it('is known by the fingerprint of the authority that signed its certificate, and not by that of another', async () => {
+    const identity = await makeIdentity({
+      ...{ clusterName: 'lab', clusterId: 'c-1', nodeName: 'ctl-a', nodeId: 'n-a', hosts: ['127.0.0.1'] },
+    });
+    const other = await makeIdentity({
+      ...{ clusterName: 'lab', clusterId: 'c-1', nodeName: 'ctl-a', nodeId: 'n-a', hosts: ['127.0.0.1'] },
+    });
+    // One that shows the certificate of an authority that did not sign its own.
+    const posing = { cert: `${other.node.cert}\n${identity.authority.cert}`, key: other.node.key };
+    await using node = await fakeNode(answers, serverCertificate(identity));
+    await using poser = await fakeNode(answers, posing);
+    const pin = ['--token', 'secret', '--fingerprint', identity.authorityFingerprint];
+    expect(await binnacle(['status', '--url', node.url, ...pin])).toMatchObject({ code: 0, err: '' });
+    expect(await binnacle(['status', '--url', poser.url, ...pin])).toMatchObject({ code: 4 });
+    await expect.poll(poser.open, { timeout: 5000 }).toBe(0);
+    expect([poser.seen, poser.bytesIn()]).toEqual([[], 0]);
   });
 
   it('gets not one byte of a request when its fingerprint is another', async () => {
