@@ -9,7 +9,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,6 +31,7 @@ import { type Finding, type HowToFind, startFinding } from './finding.ts';
 import { memberFile, places } from './founding.ts';
 import type { Host } from './host.ts';
 import { openBlobs } from './io/files/blobs.ts';
+import { replaceText } from './io/files/durable.ts';
 import { openUploads } from './io/files/uploads.ts';
 import type { Handlers } from './io/http/asked.ts';
 import { shownIn } from './io/http/checks.ts';
@@ -133,6 +134,8 @@ const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const FIRST_LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 1_000;
+const SENT_AWAY_MS = 10_000;
+const KNOWN_MS = 1_000;
 const LEAVE_MS = 2_500;
 /** Until the change of seats without this watch is signed; said again meanwhile, or it would count as back. */
 const SIGN_MS = 8_000;
@@ -229,6 +232,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     undo.push(() => outputs.close());
 
+    let noting: Promise<void> = Promise.resolve();
+    /** One after the other: the file is whole at every moment. */
+    const noteMembers = (found: Directory): Promise<void> => {
+      const done = noting.then(() => replaceText(memberFile(options.data), JSON.stringify(found)));
+      noting = done.catch(() => {}); // told to whoever asked for it
+      return done;
+    };
+
     function useDirectory(found: Directory): void {
       if (found.era < directory.era || (found.era === directory.era && found.position < directory.position)) return;
       const before = dutiesHere().join();
@@ -237,10 +248,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       if (dutiesHere().join() !== before) dutiesChanged();
       if (!isSameAuthority) authoritiesChanged();
       peers?.setMembers(whereabouts.membersOf(found, self.node), keptBy(found, self.node));
-      Promise.all([
-        journal.saveRecord('directory', JSON.stringify(found)),
-        writeFile(memberFile(options.data), JSON.stringify(found), { mode: 0o600 }),
-      ]).catch((error) => log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'));
+      Promise.all([journal.saveRecord('directory', JSON.stringify(found)), noteMembers(found)]).catch((error) =>
+        log.warn({ err: error }, 'Who belongs to the cluster could not be noted.'),
+      );
       loop?.keepJournal(dutiesHere().includes('controller'));
     }
 
@@ -253,6 +263,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       for (const node of to === undefined ? keptBy(directory, self.node) : [to]) peers?.send(node, told);
     }
 
+    /** Controllers that said that this node is no member, and when. */
+    const sentAwayBy = new Map<string, number>();
+    function isRemoved(): boolean {
+      const now = performance.now();
+      const said = [...sentAwayBy.values()].some((at) => now - at < SENT_AWAY_MS);
+      // A controller that has not yet heard of a joining says the same; another one knows better.
+      const isKnown = controllers().some(({ id }) => {
+        const { connected, since } = peers?.status(id) ?? { connected: false, since: 0 };
+        return connected && now - since > KNOWN_MS;
+      });
+      return said && !isKnown;
+    }
+
     function heard(from: string, message: unknown): void {
       const read = PeerMessageShape.safeParse(message);
       if (!read.success) {
@@ -260,6 +283,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           { from, problem: read.error.issues[0] },
           'A message of another node could not be read; it was dropped.',
         );
+      } else if (read.data.kind === 'notMember') {
+        if (!isController(from)) return;
+        if (!isRemoved()) log.warn({ from }, 'A controller says that this node is no member of the cluster any more.');
+        sentAwayBy.set(from, performance.now());
       } else if (read.data.kind === 'directory') {
         if (isController(from)) useDirectory(read.data.directory);
       } else if (read.data.kind === 'hints') {
@@ -359,6 +386,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       identity: () => identity,
       changeIdentity: (change) => changeIdentity(change),
       directory: () => directory,
+      isRemoved,
       data: options.data,
       version: programVersion,
       fingerprint: identity.fingerprint,
@@ -400,6 +428,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     undo.push(() => fromPeers.close());
     const opened = await openPeers({
       ...{ identity, nodeIdOf, log },
+      toStrangers: { kind: 'notMember' } satisfies PeerMessage,
       listen: peersListen ? { ...readListen(peersListen), ...usualPort(directory, self.node) } : null,
       members: whereabouts.membersOf(directory, self.node),
       keep: keptBy(directory, self.node),
@@ -408,7 +437,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
         loop.connected(node);
         tellWhereabouts(node);
       },
-      onLost: (node, why) => log.info({ node }, `The connection with ${node} was lost: ${why}`),
+      onLost: (node, why) => {
+        if (!isRemoved()) log.info({ node }, `The connection with ${node} was lost: ${why}`);
+      },
       acceptHttp: (socket, node) => fromPeers.accept(socket, node),
     }).catch((error) => {
       throw cannotListen(error, peersListen!);
@@ -475,11 +506,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     };
     authoritiesChanged = () => lookIn(0);
     undo.push(() => clearTimeout(looking));
-    await writeFile(
-      at.running,
-      JSON.stringify({ pid: process.pid, socketPath, url, fingerprint: identity.fingerprint, name }),
-      { mode: 0o600 },
-    );
+    const { pid } = process;
+    await replaceText(at.running, JSON.stringify({ pid, socketPath, url, fingerprint: identity.fingerprint, name }));
     undo.push(() => rm(at.running, { force: true }));
     if (options.example)
       void putExamples(parts, exampleSandbox).catch((error) =>

@@ -121,6 +121,11 @@ export const errors = {
     title: 'This certificate is not given',
     next: 'Ask with the key that the node joined with; a node that has lost it joins anew.',
   },
+  node_removed: {
+    status: 403,
+    title: 'This node was removed from the cluster',
+    next: 'Keep what you need of its data folder, then join from an empty one: binnacle join CODE.',
+  },
   node_unknown: { status: 404, title: 'There is no such node', next: 'Look at the list of nodes.' },
   duties_refused: {
     status: 409,

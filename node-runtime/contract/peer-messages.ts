@@ -224,6 +224,8 @@ export const PeerMessageShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('fenced'), term: TermShape, lineage: Lineage.nullable(), why: Sentence }),
   // any node
   z.object({ kind: z.literal('directory'), directory: DirectoryShape }),
+  /** To a node of this cluster's authority that is no member, or no more; its connection is closed after it. */
+  z.object({ kind: z.literal('notMember') }),
   /** Where nodes were last met: addresses to try, never to be trusted. */
   z.object({
     kind: z.literal('hints'),

@@ -2,7 +2,7 @@
  * How the cluster is, in words for people and as data, from what this node
  * knows. Nothing is remembered here.
  */
-import { type Refusal, refuse } from '../contract/errors.ts';
+import { errors, type Refusal, refuse } from '../contract/errors.ts';
 import type { Charter } from '../contract/facts.ts';
 import type { Cluster, Node } from '../contract/model.ts';
 import type { Directory } from '../contract/peer-messages.ts';
@@ -50,8 +50,12 @@ export function stateOf(parts: Parts): Cluster['state'] {
   return state.member.now - Math.max(state.idleSince, state.confirmedAt) < LEADS_MS ? 'starting' : 'waiting';
 }
 
+export const removedWords = (parts: Parts): string =>
+  `${parts.name} was removed from the cluster ${parts.directory().clusterName}: no other node listens to it.`;
+
 /** Why nothing can be passed on from here, and since when. */
 export function whyNobody(parts: Parts): Refusal {
+  if (parts.isRemoved()) return refuse('node_removed', removedWords(parts));
   const { lead, idleSince, confirmedAt, member } = parts.loop.state;
   const sinceMono = lead && lead.node !== parts.loop.state.self.node ? lead.heardAt : Math.max(idleSince, confirmedAt);
   const since = new Date(Date.now() - (member.now - sinceMono)).toISOString();
@@ -68,7 +72,8 @@ export function waitsFor(parts: Parts): Cluster['waitsFor'] {
   const found: Cluster['waitsFor'] = [];
   if (state.diskFull)
     found.push({ what: `space on the disk of ${parts.name}`, next: 'Free some space; work goes on by itself.', since });
-  if (!leaderOf(parts)) {
+  if (parts.isRemoved()) found.push({ what: removedWords(parts), next: errors.node_removed.next, since });
+  else if (!leaderOf(parts)) {
     const { what, next } = obstacleInWords(state.member, (node) => nameOf(parts, node));
     found.push({ what, next, since });
   }
@@ -100,6 +105,7 @@ const headlines: Record<Cluster['state'], string> = {
 export function headline(parts: Parts): string {
   const state = stateOf(parts);
   const charter = charterOf(parts);
+  if (parts.isRemoved()) return 'This node was removed from the cluster';
   if (state === 'parked' && charter.parked) return `Stopped for maintenance by ${nameOf(parts, charter.parked.by)}`;
   if (state !== 'working') return headlines[state];
   const wants = parts.directory().nodes.filter((one) => one.duties.includes('controller')).length > 1;

@@ -144,7 +144,7 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
       happened: replicated.happened.slice(-30).reverse(),
       readAt: new Date().toISOString(),
       fresh: isConfirmed(state),
-      recovery: needsRecovery(member),
+      recovery: needsRecovery(member) && !parts.isRemoved(),
     };
   }
 

@@ -4,6 +4,7 @@
  * A full disk is a refusal wherever it is met, not a mistake of ours.
  */
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { refuse } from '../contract/errors.ts';
 import { type RouteName, routes } from '../contract/routes.ts';
 import { termText } from '../core/cluster/terms.ts';
@@ -18,6 +19,10 @@ import { peopleHandlers } from './people.ts';
 import { runHandlers } from './runs.ts';
 import { sandboxHandlers } from './sandboxes.ts';
 import { answeredBefore, replied } from './wish.ts';
+
+/** A change of seats takes some milliseconds; a fail-over is not waited for here. */
+const AGAIN_MS = 500;
+const LOOK_MS = 10;
 
 export function makeHandlers(parts: Parts): Handlers {
   const handlers: Handlers = {
@@ -54,7 +59,8 @@ export function makeHandlers(parts: Parts): Handlers {
 
 /**
  * P36: an answer says how fresh it is. One that began at an active which was
- * replaced meanwhile is not given: the next active may answer it.
+ * replaced meanwhile is not given: the next active may answer it. Where that
+ * is the same node (a seat was changed), it reads again.
  */
 async function labelled<N extends RouteName>(
   parts: Parts,
@@ -63,15 +69,12 @@ async function labelled<N extends RouteName>(
   triesLeft = 3,
 ): Promise<Reply<N>> {
   const began = actingTerm(parts);
-  const reply = await act();
-  if ('code' in reply) return reply;
-  const now = actingTerm(parts);
-  if (isRead && began !== null && began !== now) {
-    if (reply.body instanceof Readable) reply.body.destroy();
-    // In a newer term of its own (a seat was changed) it reads again.
-    if (now !== null && triesLeft > 0) return labelled(parts, isRead, act, triesLeft - 1);
-    return refuse('not_active', `${parts.name} was replaced before it could confirm what it read.`);
+  const reply = await confirmed(parts, began, isRead, act);
+  if (reply instanceof NotActive) {
+    if (isRead && triesLeft > 0 && (await actsAgain(parts))) return labelled(parts, isRead, act, triesLeft - 1);
+    throw reply;
   }
+  if ('code' in reply) return reply;
   const { member, replicated } = parts.loop.state;
   const how: Record<string, string> = {
     'binnacle-read': began === null ? 'local' : 'fresh',
@@ -80,6 +83,30 @@ async function labelled<N extends RouteName>(
   };
   if (began === null) how['binnacle-age-ms'] = String(Math.max(0, Math.round(member.now - member.heardActiveAt)));
   return { ...reply, headers: { ...how, ...reply.headers } };
+}
+
+/** The answer, or that this node did not act in one term from its beginning to its end. */
+async function confirmed<N extends RouteName>(
+  parts: Parts,
+  began: string | null,
+  isRead: boolean,
+  act: () => Reply<N> | Promise<Reply<N>>,
+): Promise<Reply<N> | NotActive> {
+  try {
+    const reply = await act();
+    if ('code' in reply || !isRead || began === null || began === actingTerm(parts)) return reply;
+    if (reply.body instanceof Readable) reply.body.destroy();
+    return new NotActive(`${parts.name} was replaced before it could confirm what it read.`);
+  } catch (error) {
+    if (error instanceof NotActive) return error;
+    throw error;
+  }
+}
+
+async function actsAgain(parts: Parts): Promise<boolean> {
+  const until = performance.now() + AGAIN_MS;
+  while (actingTerm(parts) === null && performance.now() < until) await delay(LOOK_MS);
+  return actingTerm(parts) !== null;
 }
 
 function actingTerm({ loop }: Parts): string | null {

@@ -26,7 +26,7 @@ import { type Authority, authoritiesOf, fingerprintOf, signJoinRequest } from '.
 import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
 import { issuingAuthority } from './authority.ts';
 import { nodeView } from './cluster.ts';
-import { inNames, leaderOf, nameOf } from './cluster-words.ts';
+import { inNames, leaderOf, nameOf, removedWords } from './cluster-words.ts';
 import { newJoinRequests } from './join-requests.ts';
 import type { Parts } from './parts.ts';
 import { isRefusal, replied, wish } from './wish.ts';
@@ -124,9 +124,11 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       const hash = hashOf(secret);
       // Nothing is signed for somebody who does not know a secret; who used it before gets the same answer by its key.
       const { invites } = loop.state.replicated.members;
-      const isKnown =
-        [...invites.values()].some((one) => one.hash === hash) ||
-        answerOf(loop.state.replicated.keys, 'node', `join ${hash}`, '') !== null;
+      const { nodes } = loop.state.replicated.members;
+      // Until it has come in, whose answer may have been lost; then nobody gets the answer again.
+      const isAgain =
+        !nodes.get(node)?.trust && answerOf(loop.state.replicated.keys, 'node', `join ${hash}`, '') !== null;
+      const isKnown = [...invites.values()].some((one) => one.hash === hash) || isAgain;
       if (!isKnown) return refuse('invite_invalid', 'The code is unknown, was used, or its time is over.');
       const certificate = await signed(authority, request, { nodeId: node, nodeName: name, hosts });
       if (isRefusal(certificate)) return certificate;
@@ -232,6 +234,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     recovery: () => ({ body: evidenceView(parts) }),
 
     async recover({ body, caller }) {
+      if (parts.isRemoved()) return refuse('node_removed', removedWords(parts));
       const { member } = loop.state;
       const newest = newestKnown(member);
       const now = Date.now();
@@ -352,7 +355,11 @@ export function evidenceView(parts: Parts): Evidence {
     ...{ incarnation: member.incarnation, newest: newest.term, evidence: evidenceOf(member), by: '', statement: '' },
     ...{ at: now, expiresAt: now + CLAIM_MS },
   };
-  const objection = needsRecovery(member) ? objectionToClaim(member, claim) : 'the rules can go on by themselves';
+  const objection = parts.isRemoved()
+    ? removedWords(parts)
+    : needsRecovery(member)
+      ? objectionToClaim(member, claim)
+      : 'the rules can go on by themselves';
   const { what } = obstacleInWords(member, name);
   const isComplete = holds(newest, member.self);
   const marks = nodes.filter((one) => one.inWriteSet).map((one) => one.name);

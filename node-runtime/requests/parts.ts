@@ -34,6 +34,8 @@ export type Parts = {
   changeIdentity: ChangeIdentity;
   /** Who belongs to the cluster, as this node last heard: also where no journal is kept. */
   directory(): Directory;
+  /** The controllers that can be reached say that this node is no member any more. */
+  isRemoved(): boolean;
   /** A sandbox of the cluster; a node that keeps no journal asks the active. */
   sandbox(name: string): Promise<SandboxRecord | Refusal>;
   /** A local sandbox as it is measured on the node that holds it. */

@@ -73,6 +73,8 @@ export type PeersOptions = {
   members: PeerMember[];
   keep: string[];
   onMessage(from: string, message: unknown, bytes: number): void;
+  /** The message for a node of this authority that is no member, before its connection is closed. */
+  toStrangers: unknown;
   onConnected(node: string): void;
   onLost(node: string, why: string): void;
   /** An HTTP connection of a member, to be served by the server of the peer door. */
@@ -164,7 +166,8 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
             : null;
     if (closing || !peer || why !== null) {
       if (!closing) once(`refused ${why}`, `A connection from ${socket.remoteAddress} was refused: ${why}`);
-      return void socket.destroy();
+      const mayKnow = !closing && !peer && 'node' in proved && proved.node !== own && socket.alpnProtocol === FRAMED;
+      return mayKnow ? sendAway(socket) : void socket.destroy();
     }
     if (socket.alpnProtocol === FRAMED) return addLink(peer, socket, false);
     if (socket.alpnProtocol !== HTTP || peer.sockets.size >= 2 * bounds.peerHttpConnectionsMax) {
@@ -172,6 +175,12 @@ export async function openPeers(options: PeersOptions): Promise<Peers> {
     }
     hold(peer, socket);
     options.acceptHttp(socket, peer.node);
+  }
+
+  /** A node of this authority is told that it is no member; nothing of it is heard. */
+  function sendAway(socket: TLSSocket): void {
+    socket.end(messageFrame(options.toStrangers));
+    setTimeout(() => socket.destroy(), bounds.peerHandshakeMs).unref();
   }
 
   function hold(peer: Peer, socket: TLSSocket): void {

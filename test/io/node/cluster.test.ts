@@ -201,11 +201,10 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     await extra.start(door);
     expect((await extra.ask('GET', '/api/v1/runs')).status).toBe(200);
     await watch.must('DELETE', '/api/v1/nodes/extra');
-    const refused = await eventually('it is refused', async () => {
-      const one = await extra.ask('GET', '/api/v1/runs');
-      return one.status !== 200 && one;
+    await eventually('it is refused', async () => {
+      return refusalOf(await extra.ask('GET', '/api/v1/runs')) === '403 node_removed';
     });
-    expect(refusalOf(refused)).toBe('503 no_active');
+    expect(await view(extra)).toMatchObject({ headline: 'This node was removed from the cluster', recovery: false });
     const { nodes } = await a.must<{ nodes: Node[] }>('GET', '/api/v1/nodes');
     expect(nodes.map((node) => node.name)).not.toContain('extra');
     await extra.remove();

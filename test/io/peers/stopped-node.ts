@@ -10,6 +10,7 @@ process.once('message', async (said) => {
   const peers = await openPeers({
     ...{ identity, nodeIdOf, members, keep: [], log: quiet, listen: { host: '127.0.0.1', port: 0 } },
     onMessage: (from, message) => void peers.send(from, message),
+    toStrangers: null,
     onConnected() {},
     onLost() {},
     acceptHttp: (socket) => void socket.destroy(),

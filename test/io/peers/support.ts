@@ -61,6 +61,7 @@ export async function openNode(identity: Identity, wanted: Wanted = {}): Promise
     onMessage: wanted.onMessage ?? ((from, message, bytes) => void heard.push({ from, message, bytes })),
     onConnected: (node) => void happened.push(`+${node}`),
     onLost: (node, why) => void happened.push(`-${node} ${why}`),
+    toStrangers: 'you are no member',
     acceptHttp: wanted.acceptHttp ?? ((socket) => void socket.destroy()),
     log: { info: keep, warn: keep, error: keep },
     ...(wanted.limits ? { limits: wanted.limits } : {}),
