@@ -99,19 +99,36 @@ const RESTART_MS = 100;
 /** By the ports it had; by any others when somebody else has taken them meanwhile. What came about is kept. */
 async function startReachable(options: NodeOptionsHere, reach: Reachable): Promise<RunningNode> {
   if (!reach.open) return startNode({ ...options, listen: null });
-  const by = ({ door, peers }: { door: number; peers: number }): Promise<RunningNode> =>
-    startNode({ ...options, listen: `${EVERYWHERE}:${door}`, peers: `${EVERYWHERE}:${peers}` });
-  const node = await by(reach).catch((error) => {
-    if (!(error instanceof CannotStart) || error.code !== 'cannot_listen') throw error;
-    return by({ door: 0, peers: 0 });
-  });
+  const tries = [
+    { host: BOTH, ...reach },
+    { host: BOTH, door: 0, peers: 0 },
+    // A system without IPv6.
+    { host: '0.0.0.0', ...reach },
+    { host: '0.0.0.0', door: 0, peers: 0 },
+  ];
+  const node = await firstThatListens(
+    tries.map(
+      ({ host, door, peers }) =>
+        () =>
+          startNode({ ...options, listen: `${host}:${door}`, peers: `${host}:${peers}` }),
+    ),
+  );
   const now = { open: true, door: portOf(node.url) ?? reach.door, peers: node.peersPort ?? reach.peers };
   if (now.door !== reach.door || now.peers !== reach.peers) await saveReach(options.data, now);
   return node;
 }
 
+async function firstThatListens(tries: (() => Promise<RunningNode>)[]): Promise<RunningNode> {
+  const [next, ...others] = tries;
+  return next!().catch((error) => {
+    if (others.length === 0 || !(error instanceof CannotStart) || error.code !== 'cannot_listen') throw error;
+    return firstThatListens(others);
+  });
+}
+
 type NodeOptionsHere = Omit<NodeOptions, 'listen' | 'peers'>;
-const EVERYWHERE = '0.0.0.0';
+/** Every address of this machine, of either family. */
+const BOTH = '[::]';
 const portOf = (url: string | null): number | null => (url === null ? null : Number(new URL(url).port) || null);
 
 /** The setup routes of a computer that has its node. */
