@@ -7,11 +7,12 @@
  * which only the shell may start. Says which roles it holds, for the tray.
  * Imports nothing of Electron: `process.parentPort` is all it meets of it.
  */
+import { isPaired } from './core/cluster/charter.ts';
 import { type Hosted, hostNode } from './hosted-node.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { machineName } from './io/machine/machine.ts';
 import type { Channel } from './io/process/orders.ts';
-import { headline as headlineOf, rolesOf } from './requests/cluster-words.ts';
+import { charterOf, headline as headlineOf, rolesOf } from './requests/cluster-words.ts';
 import { CannotStart, type RunningNode } from './running-node.ts';
 
 type Port = {
@@ -114,7 +115,9 @@ let told = '';
 function tellRoles(): void {
   const node = hosted?.node() ?? null;
   if (!node && hasNode !== false) return; // it starts, or stops: what was told last holds
-  const is = node ? { roles: rolesHere(node), headline: headlineOf(node.parts) } : { roles: [], headline: NO_CLUSTER };
+  const is = node
+    ? { roles: rolesHere(node), headline: headlineOf(node.parts), isPaired: isPaired(charterOf(node.parts)) }
+    : { roles: [], headline: NO_CLUSTER, isPaired: false };
   const now = JSON.stringify(is);
   if (now !== told) shell.postMessage({ type: 'roles', ...is });
   told = now;

@@ -185,7 +185,7 @@ function noAnswer(addresses: InviteCode['addresses'], last: unknown): CannotJoin
   const tried = addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
   return new CannotJoin(
     `No member answers at ${tried}${last instanceof Error ? `: ${last.message}` : ''}.`,
-    'Check the network between the machines, and that the member runs with --listen.',
+    'Check the network between the machines, and that other machines may reach the member (--listen, or Settings there).',
     last,
   );
 }

@@ -197,7 +197,7 @@ function inWords(way: Way, error: unknown): Failure {
   if (error instanceof SyntaxError || error instanceof ZodError)
     return {
       ...{ way, code: 'cannot_join', sentence: 'What answers at that address is no node of Binnacle.' },
-      next: 'Look at the address of the member: its console says it under Nodes.',
+      next: 'Look whether address and port are those of a member; the usual port is 7400.',
     };
   const next =
     error instanceof JournalError

@@ -59,7 +59,7 @@ export function codeOfJoinLink(link: string): string | null {
 export function codeInPasted(text: string): string | null {
   if (text.length > 2 * limits.inviteCodeCharsMax) return null;
   const bare = text.trim().replace(/^(?:npx\s+)?binnacle\s+join\s+/, '');
-  const whole = bare.replace(/\s+/g, '');
+  const whole = bare.replace(/\s*\n\s*/g, '');
   return codeOfJoinLink(whole) ?? (readInviteCode(whole) ? whole : null);
 }
 

@@ -1,6 +1,6 @@
 /**
  * How the node of this computer comes to be, as the desktop program's runtime
- * says it; and whether other machines may reach it. Does nothing in a browser.
+ * says it; and whether other machines may reach it, which in a browser nobody asks.
  */
 import type { Setup } from '../../node-runtime/contract/setup.ts';
 import { call, Failure } from '../api.ts';
@@ -32,12 +32,12 @@ class SetupState {
   }
   /** For a screen that shows how it is reached. Returns how to stop it. */
   watch(): () => void {
+    if (!desktop) return () => undefined;
     void this.read();
     const timer = setInterval(() => void this.read(), WATCH_MS);
     return () => clearInterval(timer);
   }
-  async read(): Promise<void> {
-    if (!desktop) return;
+  private async read(): Promise<void> {
     try {
       this.now = await call('setup');
     } catch (cause) {

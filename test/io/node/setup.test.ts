@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { request as secure } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,6 +35,18 @@ function ask(socketPath: string, method: string, at: string, body?: object): Pro
     });
     asking.on('error', failed);
     asking.end(text);
+  });
+}
+
+function publicly(address: string, method: string): Promise<number> {
+  return new Promise((done, failed) => {
+    const at = `https://${address}/api/v1/setup`;
+    const asking = secure(at, { method, rejectUnauthorized: false, agent: false }, (answer) => {
+      answer.resume();
+      done(answer.statusCode!);
+    });
+    asking.on('error', failed);
+    asking.end();
   });
 }
 
@@ -268,6 +281,9 @@ describe('who may reach it', () => {
     expect(reach.addresses.length).toBeGreaterThan(0);
     const kept = JSON.parse(readFileSync(path.join(it.data, 'reach.json'), 'utf8'));
     expect(kept).toMatchObject({ open: true, door: Number(/:(\d+)$/.exec(reach.addresses[0]!)![1]) });
+
+    // Nobody in the network can ask how this computer is set up, nor change it.
+    for (const method of ['GET', 'POST'] as const) expect(await publicly(reach.addresses[0]!, method)).toBe(404);
 
     expect((await it.ask('PUT', '/api/v1/setup/reach', { open: false })).status).toBe(200);
     const shut = await eventually('it is closed', async () => {
