@@ -259,6 +259,29 @@ describe('joining', () => {
     expect(left(it)).toEqual([]);
   });
 
+  it('waits through a break of the connection, and says when the request is known no longer', {
+    timeout: 60_000,
+  }, async () => {
+    const other = await RealNode.found();
+    try {
+      await other.start(['--listen', '127.0.0.1:0']);
+      const address = doorOf(other);
+      const it = await open();
+      await post(it, 'ask', { address, name: 'waits' });
+      await step(it, 'waiting');
+      await other.stop();
+      await new Promise((done) => setTimeout(done, 1_500));
+      expect((await state(it)).step).toBe('waiting');
+      await other.start(['--listen', address]);
+      expect((await failed(it)).failure).toMatchObject({
+        code: 'join_request_unknown',
+        sentence: expect.stringContaining('The request has ended'),
+      });
+    } finally {
+      await other.remove();
+    }
+  });
+
   it('is left at once while nobody answers', { timeout: 30_000 }, async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
