@@ -14,7 +14,7 @@ import { openSetupDoor, type SetupHandlers } from './io/http/setup-door.ts';
 import { makeLog } from './io/machine/log.ts';
 import { type Reachable, readReach, saveReach } from './reach.ts';
 import { CannotStart, type NodeOptions, type RunningNode, socketIn, startNode } from './running-node.ts';
-import { type SetUp, startSetup } from './setup.ts';
+import { startSetup } from './setup.ts';
 
 export type Hosted = {
   /** Resolves when it was stopped; rejects with the reason when it could not go on. */
@@ -36,20 +36,17 @@ type Given = {
 export function hostNode(given: Given): Hosted {
   const { data, name } = given;
   const socketPath = socketIn(given.socketDirectory);
-  let setUp: SetUp | null = null;
   let node: RunningNode | null = null;
   let again = false;
   let stopping = false;
 
   async function untilSetUp(): Promise<void> {
     const log = makeLog(name);
-    setUp = startSetup({ data, name, log });
+    const setUp = startSetup({ data, name, log });
     const door = await openSetupDoor({ path: socketPath, handlers: setUp.handlers, log });
     given.onReady({ socketPath, name, node: null });
-    const over = setUp;
-    await Promise.race([over.done, new Promise<void>((left) => (leave = left))]);
-    await Promise.all([over.close(), door.close()]);
-    setUp = null;
+    await Promise.race([setUp.done, new Promise<void>((left) => (leave = left))]);
+    await Promise.all([setUp.close(), door.close()]);
   }
   /** Ends the waiting for a person, because everything stops. */
   let leave = (): void => undefined;
