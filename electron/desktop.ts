@@ -50,6 +50,7 @@ class Desktop {
   #showTray: ((state: TrayState) => void) | null = null;
   #reviewPower: () => void = () => undefined;
   #roles: string[] = [];
+  #isPaired = false;
   #headline = '';
   #quitting: 'no' | 'asking' | 'stopping' | 'now' = 'no';
 
@@ -62,7 +63,7 @@ class Desktop {
       name: files.nodeName,
       env: childEnvironment(process.env),
       onChange: () => this.#changed(),
-      onRoles: (roles, headline) => this.#rolesAre(roles, headline),
+      onRoles: (...is) => this.#rolesAre(...is),
       log: (line) => console.error(`[node] ${line}`),
     });
   }
@@ -181,7 +182,7 @@ class Desktop {
   }
 
   async #askQuitting(): Promise<boolean> {
-    const question = quitQuestion(this.#roles);
+    const question = quitQuestion(this.#roles, this.#isPaired);
     if (!question) return true;
     const { message, detail, buttons } = question;
     const box = { type: 'question' as const, message, detail, buttons: [...buttons], defaultId: 1, cancelId: 1 };
@@ -189,8 +190,9 @@ class Desktop {
     return (await asked).response === 0;
   }
 
-  #rolesAre(roles: string[], headline: string): void {
+  #rolesAre(roles: string[], headline: string, isPaired: boolean): void {
     this.#roles = roles;
+    this.#isPaired = isPaired;
     this.#headline = headline;
     this.#changed();
     this.#reviewPower();

@@ -1,17 +1,19 @@
 /**
  * The node inside the desktop program: an Electron utility process.
  *
- * Hears `start` from the shell, founds a cluster of one the first time, serves
- * the private socket it is told, and asks the shell for its runner process,
+ * Hears `start` from the shell and serves the private socket it is told: to a
+ * person who says what becomes of this computer, as long as it has no node,
+ * then for the node (`hosted-node.ts`). Asks the shell for its runner process,
  * which only the shell may start. Says which roles it holds, for the tray.
  * Imports nothing of Electron: `process.parentPort` is all it meets of it.
  */
-import { found, isFounded } from './founding.ts';
+import { isPaired } from './core/cluster/charter.ts';
+import { type Hosted, hostNode } from './hosted-node.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { machineName } from './io/machine/machine.ts';
 import type { Channel } from './io/process/orders.ts';
-import { headline as headlineOf, rolesOf } from './requests/cluster-words.ts';
-import { CannotStart, type RunningNode, startNode } from './running-node.ts';
+import { charterOf, headline as headlineOf, rolesOf } from './requests/cluster-words.ts';
+import { CannotStart, type RunningNode } from './running-node.ts';
 
 type Port = {
   postMessage(message: unknown): void;
@@ -28,6 +30,7 @@ type FromShell =
   | { type: 'resume' };
 
 const ROLES_MS = 2_000;
+const NO_CLUSTER = 'This computer belongs to no cluster yet';
 const parent = (process as unknown as { parentPort?: Port }).parentPort;
 if (!parent) throw new Error('This file is started by the desktop program. Servers run: binnacle node');
 const shell: Port = parent;
@@ -81,28 +84,26 @@ function runnerGone(id: string, why: string): void {
 
 // -------------------------------------------------------------- the node
 
-let node: RunningNode | null = null;
+let hosted: Hosted | null = null;
+/** Null until it is known. */
+let hasNode: boolean | null = null;
 
 async function start(told: Extract<FromShell, { type: 'start' }>): Promise<void> {
   try {
-    if (!isFounded(told.dataDirectory)) {
-      await found({
-        data: told.dataDirectory,
-        cluster: `${told.name || machineName()}-lab`,
-        name: told.name || machineName(),
-      });
-    }
-    node = await startNode({
+    hosted = hostNode({
       data: told.dataDirectory,
-      listen: null,
-      host: { kind: 'desktop', startRunner },
       socketDirectory: told.socketDirectory,
+      name: told.name || machineName(),
+      host: { kind: 'desktop', startRunner },
       example: process.argv.includes('--example'),
+      onReady({ socketPath, name, node }) {
+        hasNode = node !== null;
+        shell.postMessage({ type: 'ready', socketPath, name });
+        tellRoles();
+      },
     });
-    shell.postMessage({ type: 'ready', socketPath: node.socketPath, name: node.name });
-    tellRoles();
     setInterval(tellRoles, ROLES_MS).unref();
-    await node.stopped;
+    await hosted.run();
     process.exit(0);
   } catch (error) {
     shell.postMessage({ type: 'failed', ...reasonOf(error) });
@@ -112,14 +113,20 @@ async function start(told: Extract<FromShell, { type: 'start' }>): Promise<void>
 
 let told = '';
 function tellRoles(): void {
-  if (!node) return;
-  const { parts } = node;
-  const own = parts.directory().nodes.find((one) => one.id === node!.loop.state.self.node);
-  const roles = rolesOf(parts, node.loop.state.self.node, own?.duties ?? []);
-  const headline = headlineOf(parts);
-  const now = JSON.stringify([roles, headline]);
-  if (now !== told) shell.postMessage({ type: 'roles', roles, headline });
+  const node = hosted?.node() ?? null;
+  if (!node && hasNode !== false) return; // it starts, or stops: what was told last holds
+  const is = node
+    ? { roles: rolesHere(node), headline: headlineOf(node.parts), isPaired: isPaired(charterOf(node.parts)) }
+    : { roles: [], headline: NO_CLUSTER, isPaired: false };
+  const now = JSON.stringify(is);
+  if (now !== told) shell.postMessage({ type: 'roles', ...is });
   told = now;
+}
+
+function rolesHere({ parts, loop }: RunningNode): string[] {
+  const self = loop.state.self.node;
+  const own = parts.directory().nodes.find((one) => one.id === self);
+  return rolesOf(parts, self, own?.duties ?? []);
 }
 
 function reasonOf(error: unknown): { code: string; sentence: string; next: string } {
@@ -150,11 +157,11 @@ shell.on('message', ({ data, ports }) => {
       runnerGone(message.id, message.why);
       break;
     case 'stop':
-      if (node) void node.stop();
+      if (hosted) void hosted.stop();
       else process.exit(0);
       break;
     case 'suspend':
-      void node?.sleep();
+      void hosted?.node()?.sleep();
       break;
     case 'resume':
       break; // the loop sees by its own clock that it was away

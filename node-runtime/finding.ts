@@ -45,14 +45,22 @@ export function startFinding(
   };
 }
 
-/** Looks around from a computer that runs no node. */
-export async function lookAround(forMs: number): Promise<Discovered[]> {
-  const discovery = makeDiscovery({ onChange: () => undefined, log: { warn: () => undefined }, mdnsJs: false });
+/** Looks around from a computer that has no node, and says nothing of itself. */
+export function startLooking(log: Pick<NodeLog, 'warn'>): Pick<Finding, 'discovered' | 'stop'> {
+  const discovery = makeDiscovery({ onChange: () => undefined, log, mdnsJs: false });
   discovery.start();
+  return {
+    discovered: () => discovery.found().map((one) => ({ ...viewOf(one), relation: 'other' })),
+    stop: () => discovery.stop(),
+  };
+}
+
+export async function lookAround(forMs: number): Promise<Discovered[]> {
+  const looking = startLooking({ warn: () => undefined });
   await new Promise((done) => setTimeout(done, forMs));
-  const found = discovery.found();
-  await discovery.stop();
-  return found.map((one) => ({ ...viewOf(one), relation: 'other' }));
+  const found = looking.discovered();
+  await looking.stop();
+  return found;
 }
 
 const viewOf = ({ seenAt, version: _, ...found }: Found): Omit<Discovered, 'relation'> => ({

@@ -46,6 +46,15 @@ export const memberFile = (data: string): string => path.join(places(data).trust
 
 export const isFounded = (data: string): boolean => existsSync(path.join(places(data).trust, 'identity.json'));
 
+/**
+ * A journal without an identity is a founding or joining that was cut off, or a folder that lost its keys: it is put
+ * aside, never written over and never deleted.
+ */
+export function putJournalAside(data: string): void {
+  const { journal } = places(data);
+  if (existsSync(journal)) renameSync(journal, `${journal}.aside-${Date.now()}`);
+}
+
 export async function found(asked: Founding): Promise<Founded> {
   if (isFounded(asked.data)) {
     throw new Error(`${asked.data} holds a node already. Start it with: binnacle node --data ${asked.data}`);
@@ -53,10 +62,7 @@ export async function found(asked: Founding): Promise<Founded> {
   const nodeName = asked.name ?? machineName();
   const admin = asked.admin ?? 'admin';
   const password = asked.password ?? randomBytes(12).toString('base64url');
-  // A journal without an identity is a founding that was cut off, or a folder
-  // that lost its keys: it is put aside, never written over and never deleted.
-  const journal = places(asked.data).journal;
-  if (existsSync(journal)) renameSync(journal, `${journal}.aside-${Date.now()}`);
+  putJournalAside(asked.data);
   const passwordHash = await hashPassword(password);
   if (typeof passwordHash !== 'string') throw new Error(passwordHash.detail);
   const ids = { clusterId: `c-${randomBytes(5).toString('hex')}`, nodeId: `n-${randomBytes(5).toString('hex')}` };

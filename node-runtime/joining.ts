@@ -15,6 +15,8 @@ import { request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { z } from 'zod';
+import { codeInPasted, type InviteCode, readAddresses, readInviteCode } from './contract/invite-code.ts';
+import { limits } from './contract/limits.ts';
 import { Joined, ProblemDetails } from './contract/model.ts';
 import type { Directory } from './contract/peer-messages.ts';
 import { routes } from './contract/routes.ts';
@@ -34,14 +36,14 @@ const ASK_AGAIN_MS = 1_000;
 const CHAIN_MAX = 8;
 const ANSWER_BYTES_MAX = 1024 ** 2;
 
-type Code = { addresses: { host: string; port: number }[]; secret: string; fingerprint: string };
-
-/** A mistake a person can mend; `next` says how. */
-class CannotJoin extends Error {
+/** A mistake a person can mend; `next` says how. `code`: of the member's refusal, if it was one. */
+export class CannotJoin extends Error {
   readonly next: string;
-  constructor(sentence: string, next: string, cause?: unknown) {
+  readonly code: string;
+  constructor(sentence: string, next: string, cause?: unknown, code = 'cannot_join') {
     super(sentence, { cause });
     this.next = next;
+    this.code = code;
   }
 }
 
@@ -50,10 +52,10 @@ class NotNow extends CannotJoin {}
 
 type Where = { data: string; name?: string };
 
-/** `onWords` gets the six words to compare, and the name of the cluster as it calls itself. */
+/** `onWords` gets the six words to compare, and the name of the cluster as it calls itself. Aborted, the request is withdrawn. */
 export type Asking = Where & {
   address: string;
-  onWords(words: string[], clusterName: string): void;
+  onWords(words: string[], clusterName: string, expiresAt: string): void;
   signal?: AbortSignal;
 };
 
@@ -66,7 +68,7 @@ export async function join(asked: Where & { code: string }): Promise<JoinedNode>
 export async function askToJoin(asked: Asking): Promise<JoinedNode> {
   checkEmpty(asked.data);
   const addresses = readAddresses(asked.address);
-  if (addresses.length === 0) throw new CannotJoin(`"${asked.address}" is no address.`, 'Write it as HOST:PORT.');
+  if (!addresses) throw new CannotJoin(`"${asked.address}" is no address.`, 'Write it as HOST:PORT.');
   const { host, port, authority } = await firstThatAnswers(addresses);
   const call = <T>(path: string, shape: { parse(value: unknown): T }, body: object): Promise<T> =>
     ask({ host, port, authority }, path, shape, body);
@@ -76,16 +78,24 @@ export async function askToJoin(asked: Asking): Promise<JoinedNode> {
     ...{ name, program: programVersion, commitment: commitmentTo(number) },
   });
   const at = `/api/v1/join-requests/${own.request}`;
+  const until = performance.now() + limits.joinRequestMs;
   await call(`${at}/number`, z.null(), { ticket: own.ticket, number });
-  asked.onWords(sixWords(fingerprintOf(authority), number, own.number), own.clusterName);
+  asked.onWords(sixWords(fingerprintOf(authority), number, own.number), own.clusterName, own.expiresAt);
   while (!asked.signal?.aborted) {
-    const { state, secret } = await call(`${at}/answer`, routes.joinAnswer.answer, { ticket: own.ticket });
+    const { state, secret } = await call(`${at}/answer`, routes.joinAnswer.answer, { ticket: own.ticket }).catch(
+      (error): z.infer<typeof routes.joinAnswer.answer> => {
+        // A broken connection answers nothing: while the request lives, it is asked again.
+        if (error instanceof CannotJoin || performance.now() > until) throw error;
+        return { state: 'waiting' };
+      },
+    );
     if (state === 'refused')
       throw new CannotJoin('A person at the cluster said no.', 'Ask whoever runs the cluster, then ask again.');
     if (state === 'approved' && secret !== undefined)
       return joinWith(asked, { addresses: [{ host, port }], secret, fingerprint: fingerprintOf(authority) });
     await delay(ASK_AGAIN_MS, undefined, { signal: asked.signal }).catch(() => undefined);
   }
+  await call(`${at}/withdraw`, z.null(), { ticket: own.ticket }).catch(() => undefined); // it ends by itself, later
   throw new CannotJoin('Asking was given up.', 'Ask again when somebody is there who can answer.');
 }
 
@@ -93,7 +103,7 @@ function checkEmpty(data: string): void {
   if (isFounded(data)) throw new CannotJoin(`${data} holds a node already.`, 'Name an empty folder with --data.');
 }
 
-async function joinWith(asked: Where, code: Code): Promise<JoinedNode> {
+async function joinWith(asked: Where, code: InviteCode): Promise<JoinedNode> {
   const node = `n-${randomBytes(5).toString('hex')}`;
   const name = asked.name ?? machineName();
   const { key, request: certificateRequest } = await makeJoinRequest();
@@ -140,21 +150,13 @@ async function joinWith(asked: Where, code: Code): Promise<JoinedNode> {
   }
 }
 
-function readCode(text: string): Code {
-  const match = /^([^/\s]+)\/([a-z2-9]{20})\.([0-9a-f]{32})$/.exec(text.trim());
-  const addresses = readAddresses(match?.[1] ?? '');
-  if (!match || addresses.length === 0)
-    throw new CannotJoin('This is not a whole code.', 'Copy all of what binnacle invite printed.');
-  return { addresses, secret: match[2]!, fingerprint: match[3]! };
+function readCode(text: string): InviteCode {
+  const code = readInviteCode(codeInPasted(text) ?? '');
+  if (code) return code;
+  throw new CannotJoin('This is not a whole code.', 'Copy all of what binnacle invite printed.');
 }
 
-const readAddresses = (text: string): Code['addresses'] =>
-  text.split(',').flatMap((one) => {
-    const parts = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]{1,32})?)\]|([^:[\]]+)):(\d{1,5})$/.exec(one.trim());
-    return parts ? [{ host: (parts[1] ?? parts[2])!, port: Number(parts[3]) }] : [];
-  });
-
-async function firstThatAnswers(addresses: Code['addresses']) {
+async function firstThatAnswers(addresses: InviteCode['addresses']) {
   let last: unknown;
   for (const { host, port } of addresses) {
     try {
@@ -166,7 +168,7 @@ async function firstThatAnswers(addresses: Code['addresses']) {
   throw noAnswer(addresses, last);
 }
 
-async function askAny(code: Code, body: object): Promise<Joined> {
+async function askAny(code: InviteCode, body: object): Promise<Joined> {
   let last: unknown;
   for (const { host, port } of code.addresses) {
     try {
@@ -180,11 +182,11 @@ async function askAny(code: Code, body: object): Promise<Joined> {
   throw noAnswer(code.addresses, last);
 }
 
-function noAnswer(addresses: Code['addresses'], last: unknown): CannotJoin {
+function noAnswer(addresses: InviteCode['addresses'], last: unknown): CannotJoin {
   const tried = addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
   return new CannotJoin(
     `No member answers at ${tried}${last instanceof Error ? `: ${last.message}` : ''}.`,
-    'Check the network between the machines, and that the member runs with --listen.',
+    'Check the network between the machines, and that other machines may reach the member (--listen, or Settings there).',
     last,
   );
 }
@@ -279,6 +281,6 @@ function askOnce<T>(
 
 function readAnswer<T>(status: number, text: string, shape: { parse(value: unknown): T }): T {
   if (status < 300) return shape.parse(text === '' ? null : JSON.parse(text));
-  const { detail, next } = ProblemDetails.parse(JSON.parse(text));
-  throw status === 503 ? new NotNow(detail, next) : new CannotJoin(detail, next);
+  const { detail, next, code } = ProblemDetails.parse(JSON.parse(text));
+  throw status === 503 ? new NotNow(detail, next) : new CannotJoin(detail, next, undefined, code);
 }

@@ -37,6 +37,7 @@ import type { Handlers } from './io/http/asked.ts';
 import { shownIn } from './io/http/checks.ts';
 import { openPeers, type Peers } from './io/http/peers.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
+import type { SetupHandlers } from './io/http/setup-door.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { openJournal } from './io/journal/journal.ts';
 import type { FiledRun } from './io/journal/records.ts';
@@ -87,6 +88,8 @@ export type NodeOptions = {
   host: Host | null;
   /** A folder of mode 0700 for the private socket; a fresh one when left out. */
   socketDirectory?: string;
+  /** Answers the setup routes, on the private socket of the desktop program. */
+  setup?: SetupHandlers;
   /** Makes the example sandbox when there is no sandbox yet. */
   example?: boolean;
   log?: NodeLog;
@@ -449,7 +452,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     const socketDirectory = options.socketDirectory ?? (await freshSocketDirectory(undo, at.running));
     const socketPath = socketIn(socketDirectory);
-    const inside = buildServer({ ...shared, door: { kind: 'private' } });
+    const { setup } = options;
+    const inside = buildServer({ ...shared, door: { kind: 'private' }, ...(setup ? { setup } : {}) });
     await inside.listen({ path: socketPath });
     undo.push(() => inside.close());
     if (process.platform !== 'win32') await chmod(socketPath, 0o600);
@@ -702,7 +706,8 @@ async function removeOldSocket(running: string): Promise<void> {
   if (folder && /^binnacle-\w{6}$/.test(path.basename(folder))) await rm(folder, { recursive: true, force: true });
 }
 
-const socketIn = (directory: string): string =>
+/** The private socket in its folder. */
+export const socketIn = (directory: string): string =>
   directory.startsWith('\\\\') ? directory : path.join(directory, 'node.sock');
 
 /** The built console: beside the built runtime, or in dist/ when the sources run. */

@@ -10,7 +10,15 @@
  * a next step.
  */
 import type { Problem } from '../node-runtime/contract/errors.ts';
-import type { AnswerOf, BodyOf, Params, Query, RouteName, Routes } from '../node-runtime/contract/routes.ts';
+import type * as contract from '../node-runtime/contract/routes.ts';
+import type { Setup, SetupBodyOf, SetupRouteName } from '../node-runtime/contract/setup.ts';
+
+type RouteName = contract.RouteName;
+/** The large table and the small one of the setup: a name is in one of them. */
+type AnswerOf<N> = N extends SetupRouteName ? Setup : N extends RouteName ? contract.AnswerOf<N> : never;
+type BodyOf<N> = N extends SetupRouteName ? SetupBodyOf<N> : N extends RouteName ? contract.BodyOf<N> : never;
+type Params<N> = N extends RouteName ? contract.Params<N> : object;
+type Query<N> = N extends RouteName ? contract.Query<N> : object;
 
 type Address = readonly [method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, change: boolean];
 const inSandbox = '/api/v1/sandboxes/{sandbox}';
@@ -75,12 +83,22 @@ export const addresses = {
   cancel: ['POST', '/api/v1/runs/{run}/cancel', true],
   decideTask: ['POST', '/api/v1/runs/{run}/tasks/{task}/decision', true],
   log: ['GET', '/api/v1/runs/{run}/tasks/{task}/log', false],
+  setup: ['GET', '/api/v1/setup', false],
+  setupFound: ['POST', '/api/v1/setup/found', false],
+  setupJoin: ['POST', '/api/v1/setup/join', false],
+  setupAsk: ['POST', '/api/v1/setup/ask', false],
+  setupCancel: ['POST', '/api/v1/setup/cancel', false],
+  setupReach: ['PUT', '/api/v1/setup/reach', false],
   logTimes: ['GET', '/api/v1/runs/{run}/tasks/{task}/log/times', false],
-} as const satisfies Partial<Record<RouteName, Address>>;
+} as const satisfies Partial<Record<RouteName | SetupRouteName, Address>>;
 
 export type Name = keyof typeof addresses;
 type Loose<T> = { [K in keyof T]?: T[K] | undefined };
-type BodyFor<N extends Name> = Routes[N]['body'] extends 'bytes' ? Blob : BodyOf<N>;
+type BodyFor<N extends Name> = N extends RouteName
+  ? contract.Routes[N]['body'] extends 'bytes'
+    ? Blob
+    : BodyOf<N>
+  : BodyOf<N>;
 export type Asked<N extends Name> = {
   params?: Params<N>;
   query?: Loose<Query<N>>;

@@ -41,6 +41,7 @@ export type Opened =
   | { open: 'screen'; screen: DesktopScreen }
   | { open: 'run'; run: string }
   | { open: 'sandbox'; sandbox: string; path: string }
+  | { open: 'join'; code: string }
   | { open: 'jobFile'; name: string; text: string };
 
 export type DesktopBridge = {

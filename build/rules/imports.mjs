@@ -64,7 +64,7 @@ export default {
       { path: '^renderer/' },
       {
         path: '^(node-runtime|electron)/',
-        pathNot: ['^node-runtime/contract/(limits|errors)'],
+        pathNot: ['^node-runtime/contract/(limits|errors|invite-code)'],
         dependencyTypesNot: ['type-only'],
       },
     ),

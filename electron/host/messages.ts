@@ -18,7 +18,10 @@ const Sentence = cut(limits.sentenceCharsMax);
 const RunnerId = z.string().min(1).max(64);
 
 export const FromRuntime = z.discriminatedUnion('type', [
-  /** `socketPath` lies in the `socketDirectory` of `start`; `name` is the node's name. */
+  /**
+   * `socketPath` lies in the `socketDirectory` of `start`; `name` is the node's name, or the proposed one while a person
+   * says what becomes of this computer. Comes again when the node has been made, or was started anew.
+   */
   z.object({
     type: z.literal('ready'),
     socketPath: z.string().max(limits.socketPathBytesMax),
@@ -32,6 +35,8 @@ export const FromRuntime = z.discriminatedUnion('type', [
     type: z.literal('roles'),
     roles: z.array(z.string().max(32)).max(limits.rolesMax),
     headline: cut(limits.headlineCharsMax),
+    /** Another controller stands by to take the lead. */
+    isPaired: z.boolean().default(false),
   }),
   z.object({ type: z.literal('log'), line: cut(limits.logLineCharsMax) }),
 ]);

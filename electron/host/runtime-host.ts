@@ -24,7 +24,7 @@ export type RuntimeHostOptions = {
   name: string;
   env: Record<string, string>;
   onChange: (state: RuntimeState) => void;
-  onRoles: (roles: string[], headline: string) => void;
+  onRoles: (roles: string[], headline: string, isPaired: boolean) => void;
   log: (line: string) => void;
 };
 
@@ -154,7 +154,7 @@ export class RuntimeHost {
       life.failure = { sentence: said.sentence, next: said.next };
       life.process.kill(); // it should end by itself; one that lingers would block the next start
     } else if (said.type === 'runnerWanted') this.#runners.join(said.id, life.process);
-    else if (said.type === 'roles') this.#options.onRoles(said.roles, said.headline);
+    else if (said.type === 'roles') this.#options.onRoles(said.roles, said.headline, said.isPaired);
     else this.#options.log(said.line);
   }
 
@@ -172,7 +172,7 @@ export class RuntimeHost {
   #ended(life: Life, exitCode: number): void {
     this.#life = null;
     removeSocketFolder(life.socketFolder);
-    this.#options.onRoles([], '');
+    this.#options.onRoles([], '', false);
     const why = life.failure?.sentence ?? endedBecause(this.#goneReason, exitCode);
     this.#options.log(`the runtime ended: ${why}`);
     this.#runners.runtimeGone(why);

@@ -2,9 +2,11 @@
  * What a `binnacle://` link or a command line asks to open, as a closed union:
  * a raw address is never handed on, and a link opens a screen, it never acts.
  *
- * `binnacle://runs/<run>`, `binnacle://sandboxes/<name>/<path>` and the bare
- * screens are known; anything else is nothing. Pure.
+ * `binnacle://runs/<run>`, `binnacle://sandboxes/<name>/<path>`,
+ * `binnacle://join/<code>` and the bare screens are known; anything else is
+ * nothing. Pure.
  */
+import { codeOfJoinLink } from '../../node-runtime/contract/invite-code.ts';
 import { limits } from '../../node-runtime/contract/limits.ts';
 import { desktopLimits } from '../limits.ts';
 
@@ -26,7 +28,9 @@ export type Screen =
 export type Link =
   | { open: 'screen'; screen: Screen }
   | { open: 'run'; run: string }
-  | { open: 'sandbox'; sandbox: string; path: string };
+  | { open: 'sandbox'; sandbox: string; path: string }
+  /** The code of an invite. It is shown; whether it is used, the person says there. */
+  | { open: 'join'; code: string };
 
 /** What reaches the page: a link, or a job file from this computer with its text. */
 export type Opened = Link | { open: 'jobFile'; name: string; text: string };
@@ -51,7 +55,10 @@ function decodedParts(pathname: string): string[] | null {
 const hasWayUp = (text: string) => /(^|[/\\])(\.|%2e){1,2}([/\\?#]|$)/i.test(text);
 
 export function parseLink(text: string): Link | null {
-  if (text.length > desktopLimits.linkCharsMax || hasWayUp(text) || !URL.canParse(text)) return null;
+  if (text.length > desktopLimits.linkCharsMax) return null;
+  const code = codeOfJoinLink(text);
+  if (code !== null) return { open: 'join', code };
+  if (hasWayUp(text) || !URL.canParse(text)) return null;
   const url = new URL(text);
   if (url.protocol !== 'binnacle:' || url.username || url.password || url.port) return null;
   const screen = url.host || 'overview';

@@ -126,6 +126,27 @@ export const errors = {
     title: 'This node was removed from the cluster',
     next: 'Keep what you need of its data folder, then join from an empty one: binnacle join CODE.',
   },
+  name_taken: { status: 409, title: 'A node of this name is in the cluster', next: 'Choose another name.' },
+  cannot_join: {
+    status: 409,
+    title: 'This node could not join',
+    next: 'Mend what the sentence names, then try again.',
+  },
+  no_node: {
+    status: 409,
+    title: 'This computer belongs to no cluster yet',
+    next: 'Start a cluster in the window of the desktop program, or join one.',
+  },
+  has_node: {
+    status: 409,
+    title: 'This computer belongs to a cluster already',
+    next: 'To belong to another one, use another data folder or another computer.',
+  },
+  setup_busy: {
+    status: 409,
+    title: 'Something else was begun and is not done yet',
+    next: 'Wait until it is done, or cancel it.',
+  },
   node_unknown: { status: 404, title: 'There is no such node', next: 'Look at the list of nodes.' },
   duties_refused: {
     status: 409,

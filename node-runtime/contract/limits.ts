@@ -82,6 +82,10 @@ export const limits = {
   joinRequestsMax: 32,
   joinRequestsPerAddressMax: 4,
   joinRequestMs: 10 * 60_000,
+  clusterNameCharsMax: 48,
+  nodeNameCharsMax: 64,
+  /** Of a one-time code, or of the addresses of one who is asked. */
+  inviteCodeCharsMax: 1_024,
   hopsMax: 3,
   /** How long a request waits at its node for an active, through a fail-over. */
   activeWaitMs: 12_000,

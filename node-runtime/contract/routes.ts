@@ -38,7 +38,7 @@ type Filled<R extends Loose> = {
 };
 type Made<R extends Loose> = Omit<Route, 'params' | 'query' | 'body' | 'answer'> & Filled<R>;
 
-function route<R extends Loose>(
+export function route<R extends Loose>(
   method: Route['method'],
   path: string,
   role: Route['role'],
@@ -227,6 +227,11 @@ export const routes = {
       state: m.JoinRequest.shape.state,
       secret: z.string().optional().meta({ description: 'Of the one-time code to join with' }),
     }),
+    change: false,
+  }),
+  joinWithdraw: route('POST', '/api/v1/join-requests/{request}/withdraw', 'nobody', 'It does not ask any more', {
+    params: ofRequest,
+    body: z.object({ ticket: z.string().max(64) }),
     change: false,
   }),
   joinApprove: route(

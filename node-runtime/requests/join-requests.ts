@@ -99,6 +99,13 @@ export function newJoinRequests(authorityFingerprint: () => string, now = Date.n
       return 'code' in one ? one : one.answer;
     },
 
+    /** Who asked does not want it any more. What was decided stays decided. */
+    withdraw(id: string, ticket: string): Known | Refusal {
+      const one = findOwn(id, ticket);
+      if (!('code' in one)) known.delete(id);
+      return one;
+    },
+
     /** The oldest first. */
     list(): JoinRequest[] {
       forgetOld();

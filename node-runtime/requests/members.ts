@@ -41,6 +41,7 @@ type MemberRoutes =
   | 'joinAsk'
   | 'joinShow'
   | 'joinAnswer'
+  | 'joinWithdraw'
   | 'joinApprove'
   | 'joinRefuse'
   | 'switchOver'
@@ -99,7 +100,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       if (addresses.length === 0)
         return refuse(
           'limit_reached',
-          `${parts.name} is open to this computer only: start it with --listen HOST:PORT.`,
+          `${parts.name} is open to this computer only: let other machines reach it (Settings), or start it with --listen HOST:PORT.`,
         );
       const { duties, expiresInMinutes } = asked.body;
       const { secret, invite } = makeInvite(
@@ -160,6 +161,9 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     joinRequests: () => ({ body: { requests: asking.list() } }),
 
     joinAsk({ body, address }) {
+      // Said now, not after people have compared words.
+      if (parts.directory().nodes.some((one) => one.name === body.name))
+        return refuse('name_taken', `A node called ${body.name} is in the cluster already.`);
       const one = asking.ask(body, address);
       if ('code' in one) return one;
       const expiresAt = new Date(one.askedAt + limits.joinRequestMs).toISOString();
@@ -176,6 +180,11 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     joinAnswer({ params, body }) {
       const answer = asking.answer(params.request, body.ticket);
       return 'code' in answer ? answer : { body: answer };
+    },
+
+    joinWithdraw({ params, body }) {
+      const one = asking.withdraw(params.request, body.ticket);
+      return 'code' in one ? one : { status: 204 };
     },
 
     async joinApprove(asked) {

@@ -11,7 +11,7 @@ import type { Opened } from '../desktop.ts';
 import { folderOf, nameOf } from './paths.ts';
 import type { Place } from './route.ts';
 
-type Link = Exclude<Opened, { open: 'jobFile' }>;
+type Link = Exclude<Opened, { open: 'jobFile' } | { open: 'join' }>;
 
 const screens: Partial<Record<string, Place>> = {
   overview: { screen: 'overview' },

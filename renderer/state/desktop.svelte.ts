@@ -14,6 +14,7 @@ import { isOver } from './run.svelte.ts';
 import { theme } from './theme.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
+const earlyMax = 20;
 export type OpenedFile = { name: string; text: string };
 type Switches = Pick<DesktopSettings, 'startAtLogin' | 'keepAwake' | 'notifyWhenRunsEnd'>;
 
@@ -30,7 +31,11 @@ class DesktopState {
   settings = $state.raw<DesktopSettings | null>(null);
   /** A job file of this computer that waits to be put into a sandbox. */
   file = $state.raw<OpenedFile | null>(null);
+  /** The code of an invite that came by a link; whoever shows it takes it. */
+  invite = $state.raw<string | null>(null);
   private waiting: OpenedFile[] = [];
+  /** Files opened before there is a node to put them on. */
+  private early: Opened[] = [];
   private launched = new Set<string>();
 
   constructor() {
@@ -50,9 +55,14 @@ class DesktopState {
     });
   }
 
-  /** From now on opened things are taken, those that waited first. Returns how to stop it. */
-  takeOpened(): () => void {
-    return desktop?.onOpen((opened) => void this.take(opened)) ?? (() => undefined);
+  /** From now on opened things are taken, those that waited first. Returns how to stop it. Without a node, files wait. */
+  takeOpened(hasNode: boolean): () => void {
+    if (hasNode) for (const opened of this.early.splice(0)) void this.take(opened);
+    const take = (opened: Opened): void => {
+      if (hasNode || opened.open === 'join') void this.take(opened);
+      else if (opened.open === 'jobFile') this.early = [...this.early, opened].slice(-earlyMax);
+    };
+    return desktop?.onOpen(take) ?? (() => undefined);
   }
   /** The file was put away or given up; the next one has its turn. */
   fileDone(): void {
@@ -80,6 +90,10 @@ class DesktopState {
       const { name, text } = opened;
       if (this.file) this.waiting.push({ name, text });
       else this.file = { name, text };
+      return;
+    }
+    if (opened.open === 'join') {
+      this.invite = opened.code;
       return;
     }
     const isFolder = (sandbox: string, path: string): Promise<boolean> =>

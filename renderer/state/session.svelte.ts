@@ -9,11 +9,13 @@ import { call, type Failure, failureListeners } from '../api.ts';
 
 class SessionState {
   who = $state.raw<Session | null>(null);
-  phase = $state<'asking' | 'out' | 'in' | 'unreachable'>('asking');
+  /** `new`: this computer belongs to no cluster yet. */
+  phase = $state<'asking' | 'out' | 'in' | 'unreachable' | 'new'>('asking');
   failure = $state.raw<Failure | null>(null);
 
   constructor() {
     failureListeners.add((failure) => {
+      if (failure.code === 'no_node') this.phase = 'new';
       if ((failure.code === 'sign_in_needed' || failure.code === 'token_invalid') && this.phase === 'in') this.leave();
     });
   }
@@ -23,7 +25,8 @@ class SessionState {
       this.enter(await call('session'));
     } catch (cause) {
       const failure = cause as Failure;
-      if (failure.status === 401) this.leave();
+      if (failure.code === 'no_node') this.phase = 'new';
+      else if (failure.status === 401) this.leave();
       else {
         this.failure = failure;
         this.phase = 'unreachable';

@@ -37,8 +37,8 @@ describe('the public door', () => {
   test('the table knows routes that must never be open', () => {
     const open = names.filter((name) => routes[name].role === 'nobody');
     expect(open.sort()).toEqual([
-      ...['healthz', 'jobFileSchema', 'join', 'joinAnswer', 'joinAsk', 'joinShow', 'openapi', 'readyz'],
-      ...['signIn', 'signInByLink'],
+      ...['healthz', 'jobFileSchema', 'join', 'joinAnswer', 'joinAsk', 'joinShow', 'joinWithdraw', 'openapi'],
+      ...['readyz', 'signIn', 'signInByLink'],
     ]);
   });
 

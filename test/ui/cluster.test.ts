@@ -98,11 +98,11 @@ describe('who belongs to it', () => {
     await page.getByRole('heading', { name: '2 nodes ask to join' }).waitFor();
     await page.getByRole('button', { name: 'Compare and let in…' }).first().focus();
     await page.keyboard.press('Enter');
-    const dialog = page.getByRole('dialog', { name: 'Are these the words that quay-3 shows?' });
+    const dialog = page.getByRole('dialog', { name: 'Does quay-3 show these six words?' });
     await dialog.getByText('venture').waitFor();
     expect(sent(asked, 'POST', '/join-requests')).toEqual([]);
     await dialog.getByRole('checkbox', { name: /Watch/ }).check();
-    await dialog.getByRole('button', { name: 'They are the same: let it in' }).click();
+    await dialog.getByRole('button', { name: 'All six are the same: let it in' }).click();
     await page.getByText('It may join as worker and watch').waitFor();
     expect(bodyOf(sent(asked, 'POST', '/3f09ab12cd/approve')[0])).toEqual({ duties: ['worker', 'watch'] });
     await page.getByRole('heading', { name: 'A node asks to join' }).waitFor();
@@ -178,6 +178,7 @@ describe('who belongs to it', () => {
     await page.getByLabel('The code is valid for').selectOption('60');
     await page.getByRole('button', { name: 'Make the code' }).click();
     await page.getByText('binnacle join bn1-one-time').waitFor();
+    await page.getByText('binnacle://join/bn1-one-time').waitFor();
     await page.getByRole('button', { name: 'Copy the code' }).click();
     await poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('bn1-one-time');
     expect(bodyOf(sent(asked, 'POST', '/invites')[0])).toEqual({ duties: ['worker'], expiresInMinutes: 60 });

@@ -2,6 +2,7 @@
  * What the node answers in the tests of the console: a small lab, typed by the
  * contract, so that a change of the contract breaks here first.
  */
+
 import type {
   Attempt,
   AuthorityStand,
@@ -25,6 +26,7 @@ import type {
   TrashItem,
   User,
 } from '../../node-runtime/contract/model.ts';
+import type { Setup } from '../../node-runtime/contract/setup.ts';
 
 /** Everything is told relative to one moment, so that "today" is always today. */
 const now = Date.now();
@@ -661,3 +663,29 @@ export const discovered: Discovered[] = [
     seenAt: ago(2),
   },
 ];
+
+/** A desktop program whose folder holds no node. */
+export const setup: Setup = {
+  step: 'choosing',
+  suggested: { name: 'deck-17', cluster: 'deck-17-lab' },
+  discovered: [
+    ...discovered,
+    { ...discovered[0]!, node: 'n-5500aa11cc', name: 'borea', role: 'watch', addresses: ['192.168.7.91:7400'] },
+    { ...discovered[0]!, node: 'n-5500aa11dd', name: 'bench-with-a-long-name-1', role: 'worker' },
+  ],
+  reach: { open: false, addresses: [] },
+};
+export const setupWaiting: Setup = {
+  ...setup,
+  step: 'waiting',
+  asked: {
+    clusterName: 'lab-east',
+    address: '192.168.7.90:7400',
+    words: ['harbour', 'crystal', 'meadow', 'orbit', 'lantern', 'zebra'],
+    expiresAt: ago(-570),
+  },
+};
+export const setupFailure: NonNullable<Setup['failure']> = {
+  ...{ way: 'ask', code: 'cannot_join', sentence: 'No member answers at 192.168.7.20:7400: connect ETIMEDOUT.' },
+  next: 'Check the network between the machines, and that other machines may reach the member.',
+};

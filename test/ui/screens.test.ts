@@ -2,6 +2,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Setup } from '../../node-runtime/contract/setup.ts';
 import { type ConsolePages, serveConsole } from '../support/console-pages.ts';
 import { launchBrowser, type Override, ofLab, openConsole, problem } from './console.ts';
 import * as f from './fixtures.ts';
@@ -37,6 +38,13 @@ const asking: Override = ({ path }) => {
   return path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
 };
 const changing: Override = ({ path }) => (path === '/api/v1/cluster/authority' ? { json: f.authorityChanging } : null);
+/** A desktop program without a node: nobody may be asked for but the setup. */
+const without =
+  (setup: Setup): Override =>
+  ({ path }) => {
+    if (path === '/api/v1/setup') return { json: setup };
+    return problem(409, 'no_node', 'There is no node in this folder yet.', '');
+  };
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -79,9 +87,30 @@ const screens: Screen[] = [
   {
     name: 'six words to compare',
     hash: '#/nodes',
-    shows: 'If one word differs',
+    shows: 'If one differs',
     click: 'Compare and let in…',
     answer: ofLab(lab, asking),
+  },
+  { name: 'request on every screen', hash: '#/', shows: 'asks to join, and 1 more', answer: ofLab(lab, asking) },
+  { name: 'first screen', hash: '#/', shows: 'Join with this invite', answer: without(f.setup) },
+  {
+    name: 'first screen with nothing heard',
+    hash: '#/',
+    shows: 'No cluster has been heard of',
+    answer: without({ ...f.setup, discovered: [] }),
+  },
+  {
+    name: 'first screen after a failure',
+    hash: '#/',
+    shows: 'No member answers',
+    answer: without({ ...f.setup, failure: f.setupFailure }),
+  },
+  { name: 'first screen that waits', hash: '#/', shows: 'Withdraw the request', answer: without(f.setupWaiting) },
+  {
+    name: 'first screen that works',
+    hash: '#/',
+    shows: 'Making the cluster',
+    answer: without({ ...f.setup, step: 'founding' }),
   },
   { name: 'recovery when nothing is wrong', hash: '#/recovery', shows: 'Nothing has to be decided' },
   { name: 'recovery', hash: '#/recovery', shows: '61 acknowledged entries', answer: ofLab(f.labLost) },

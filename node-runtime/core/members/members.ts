@@ -210,10 +210,7 @@ export function decideJoin(state: Members, { hash, ...joining }: Joining, now: n
   if (state.nodes.has(joining.node) || state.removed.includes(joining.node))
     return refuse('invite_invalid', 'A node of this id is known already.');
   if ([...state.nodes.values()].some((one) => one.name === joining.name))
-    return refuse(
-      'duties_refused',
-      `A node called ${joining.name} is in the cluster already: join with another --name.`,
-    );
+    return refuse('name_taken', `A node called ${joining.name} is in the cluster already.`);
   return { facts: [{ kind: 'nodeJoined', ...joining, duties: invite.duties, invite: invite.id }] };
 }
 

@@ -6,6 +6,7 @@
  * Removing asks for the name of the node to be typed.
  */
 import type { Duty } from '../../contract/facts.ts';
+import { joinLinkOf } from '../../contract/invite-code.ts';
 import type { Node } from '../../contract/model.ts';
 import type { BodyOf } from '../../contract/routes.ts';
 import { type Context, withNode } from './context.ts';
@@ -20,7 +21,8 @@ export async function invite(context: Context, options: { role: Duty[]; expires?
   if (options.expires !== undefined) body.expiresInMinutes = options.expires;
   return withNode(context, 'running', async (client) => {
     const made = await client.ask('invite', { body });
-    if (context.json) context.document(made);
+    const link = joinLinkOf(made.code);
+    if (context.json) context.document({ ...made, link });
     else {
       context.say(plain(made.code));
       if (context.terminal.isTty) {
@@ -28,6 +30,7 @@ export async function invite(context: Context, options: { role: Duty[]; expires?
           `Shown only this once; works once, for a ${made.duties.join(' and ')}, until ${momentInWords(made.expiresAt)}.`,
         );
         context.note('On the new computer: binnacle join CODE, then binnacle node --listen HOST:PORT');
+        context.note(`Or with the desktop program, open there: ${plain(link)}`);
       }
     }
     return ok;

@@ -47,6 +47,7 @@ import {
 import { type Door, isInterface, passGate } from './gate.ts';
 import { askInner, INNER_PREFIX, type Inner, type InnerAnswer } from './inner.ts';
 import { makePages } from './pages.ts';
+import { answerSetup, isSetup, type SetupHandlers } from './setup-door.ts';
 import { makeThrottle } from './throttle.ts';
 
 export type ServerOptions = {
@@ -57,6 +58,8 @@ export type ServerOptions = {
   delegate?: Delegate;
   /** Addresses of members, on the peer door. */
   inner?: Inner;
+  /** How the node of this computer is reached, on the private door of the desktop program. */
+  setup?: SetupHandlers;
   /** Folder of the built console, or none. */
   pages: string | null;
   log: Log;
@@ -339,6 +342,9 @@ export function buildServer(options: ServerOptions): HttpServer {
       busy.set(socket, (busy.get(socket) ?? 0) + 1);
       response.once('close', () => busy.set(socket, busy.get(socket)! - 1));
       const refusal = passGate(door, port, request);
+      const { setup } = options;
+      if (!refusal && setup && door.kind === 'private' && isSetup(splitTarget(request.url ?? '').path))
+        return void answerSetup(setup, request, response, { bounds, log });
       if (!refusal) return handle(request, response);
       void drain(request, bounds).then((whole) => {
         const { status, headers, text } = problemAnswer(refusal);

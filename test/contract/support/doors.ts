@@ -221,6 +221,7 @@ export const bodies: { [N in RouteName]?: unknown } = {
   joinAsk: { name: 'deck-17', program: '0.1.0', commitment: '0'.repeat(64) },
   joinShow: { ticket: 't', number: '0'.repeat(64) },
   joinAnswer: { ticket: 't' },
+  joinWithdraw: { ticket: 't' },
   joinApprove: { duties: ['worker'] },
   park: { why: 'new memory' },
   recover: { evidence: 'e', lost: [], statement: 'it is off' },

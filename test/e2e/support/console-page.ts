@@ -49,6 +49,15 @@ export const go = (page: Page, hash: string): Promise<void> =>
     location.hash = to;
   }, hash);
 
+/** A desktop window is as large as its system makes it; its page is looked at in the sizes and colours people have. */
+export async function seeAt(page: Page, theme: 'dark' | 'light', width: number, height: number): Promise<void> {
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+  await page.setViewportSize({ width, height });
+  await page.evaluate((look) => {
+    document.documentElement.dataset['theme'] = look;
+  }, theme);
+}
+
 /** Nothing on this screen stands in the way of anyone, and it is no wider than the window. */
 export async function accessible(page: Page, name: string): Promise<void> {
   const found = await new AxeBuilder({ page })

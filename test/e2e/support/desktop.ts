@@ -23,6 +23,8 @@ type LaunchOptions = {
   appFolder?: string;
   /** What follows the app on the command line: links, files. */
   args?: string[];
+  /** Leave a first screen as it is; else a cluster is started there by a click, as a person would. */
+  leaveFirst?: boolean;
 };
 
 function environment(userData: string, more: Record<string, string>): Record<string, string> {
@@ -92,5 +94,16 @@ export async function launchDesktop(options: LaunchOptions): Promise<Desktop> {
   const launched = await launchApp(options);
   const window = await launched.app.firstWindow();
   await pageLoaded(window);
+  if (!options.appFolder && !options.leaveFirst) await passFirst(window);
   return { ...launched, window };
+}
+
+/** Where there is no node yet, the first screen asks what is to become of this computer. */
+async function passFirst(window: Page): Promise<void> {
+  const start = window.getByRole('button', { name: 'Start the cluster' });
+  const screens = window.getByRole('navigation', { name: 'Screens' });
+  await start.or(screens).first().waitFor({ timeout: 20_000 });
+  if (!(await start.isVisible())) return;
+  await start.click();
+  await screens.waitFor({ timeout: 20_000 });
 }

@@ -33,6 +33,16 @@ describe('a request to join', () => {
     expect(requests.list()).toMatchObject([{ id, name: 'borea', address: '192.0.2.7', words, state: 'waiting' }]);
   });
 
+  it('is withdrawn by who made it, and by nobody else', () => {
+    const { id, ticket } = ask();
+    requests.show(id, ticket, number);
+    expect(requests.withdraw(id, 'another')).toMatchObject({ code: 'join_request_unknown' });
+    expect(requests.list()).toHaveLength(1);
+    requests.withdraw(id, ticket);
+    expect(requests.list()).toEqual([]);
+    expect(requests.findWaiting(id)).toMatchObject({ code: 'join_request_unknown' });
+  });
+
   it('is gone when another number is shown than was committed to', () => {
     const { id, ticket } = ask();
     expect(requests.show(id, ticket, '2'.repeat(64))).toMatchObject({ code: 'join_request_unknown' });

@@ -30,15 +30,20 @@ test('a tray is assumed only on desktops that show one', () => {
 
 describe('quitting', () => {
   test('is asked about when a role has consequences', () => {
-    expect(quitQuestion(['active', 'worker'])?.detail).toBe(
+    expect(quitQuestion(['active', 'worker'], false)?.detail).toBe(
       'Jobs that are running go on; nothing new starts until Binnacle runs again.',
     );
-    expect(quitQuestion(['worker'])?.detail).toContain('takes no new ones');
-    expect(quitQuestion(['watch'])?.detail).toContain('This node is watch');
+    expect(quitQuestion(['worker'], true)?.detail).toContain('takes no new ones');
+    expect(quitQuestion(['spare'], true)?.detail).toContain('This node is spare');
+  });
+  test('says what the cluster loses by it', () => {
+    expect(quitQuestion(['active', 'worker'], true)?.detail).toContain('The standby takes the lead first');
+    expect(quitQuestion(['standby'], true)?.detail).toContain('nobody can take over');
+    expect(quitQuestion(['watch'], true)?.detail).toContain('no fail-over is possible');
   });
   test('is not asked about otherwise', () => {
-    expect(quitQuestion([])).toBeNull();
-    expect(quitQuestion(['observer'])).toBeNull();
+    expect(quitQuestion([], false)).toBeNull();
+    expect(quitQuestion(['observer'], true)).toBeNull();
     expect(hasConsequences(['observer', 'worker'])).toBe(true);
   });
 });

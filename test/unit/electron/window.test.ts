@@ -11,6 +11,7 @@ import { mayNavigate, mayUse, outside } from '../../../electron/window/navigatio
 import { OpenedQueue } from '../../../electron/window/opened.ts';
 import { answerPage, pageFile } from '../../../electron/window/page-files.ts';
 import { windowSize } from '../../../electron/window/size.ts';
+import { joinLinkOf } from '../../../node-runtime/contract/invite-code.ts';
 import { limits } from '../../../node-runtime/contract/limits.ts';
 
 describe('a link', () => {
@@ -22,7 +23,17 @@ describe('a link', () => {
     const place = { open: 'sandbox', sandbox: 'lab', path: 'a b/.ü..csv' };
     expect(parseLink('binnacle://sandboxes/lab/a%20b/.%C3%BC..csv/')).toEqual(place);
   });
+  test('shows the code of an invite', () => {
+    const code = `192.168.7.2:7400,[fe80::1%eth0]:7400/${'a'.repeat(20)}.${'0'.repeat(32)}`;
+    expect(parseLink(joinLinkOf(code))).toEqual({ open: 'join', code });
+    expect(asksToOpen([joinLinkOf(code)]).links).toEqual([{ open: 'join', code }]);
+  });
   test.each([
+    ['no code to join by', 'binnacle://join'],
+    ['a code that is cut off', `binnacle://join/192.168.7.2:7400/${'a'.repeat(20)}.${'0'.repeat(31)}`],
+    ['a code with more behind it', `binnacle://join/192.168.7.2:7400/${'a'.repeat(20)}.${'0'.repeat(32)}/yes`],
+    ['a code and a question', `binnacle://join/192.168.7.2:7400/${'a'.repeat(20)}.${'0'.repeat(32)}?now=1`],
+    ['a code without an address', `binnacle://join/${'a'.repeat(20)}.${'0'.repeat(32)}`],
     ['another scheme', 'https://runs/r-1'],
     ['a screen nobody knows', 'binnacle://shutdown'],
     ['a screen with more than it takes', 'binnacle://settings/delete'],

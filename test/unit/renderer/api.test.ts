@@ -1,6 +1,7 @@
 /** The page's small table against the route table it repeats. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { routes } from '../../../node-runtime/contract/routes.ts';
+import { setupRoutes } from '../../../node-runtime/contract/setup.ts';
 import { addresses, call, Failure, type Name, open, urlOf } from '../../../renderer/api.ts';
 
 const jsonOf = (body: unknown, status = 200): Response =>
@@ -12,7 +13,7 @@ afterEach(() => {
 
 describe('the table of addresses', () => {
   it.each(Object.keys(addresses) as Name[])('says the same as the contract about %s', (name) => {
-    const { method, path, change } = routes[name];
+    const { method, path, change } = { ...routes, ...setupRoutes }[name];
     expect(addresses[name]).toEqual([method, path, change]);
   });
 });

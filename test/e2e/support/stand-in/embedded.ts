@@ -59,7 +59,7 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse): v
       void sum(request, response);
       return;
     case '/api/roles':
-      say({ type: 'roles', roles: searchParams.getAll('role'), headline: 'A headline' });
+      say({ type: 'roles', roles: searchParams.getAll('role'), headline: 'A headline', isPaired: false });
       response.writeHead(204).end();
       return;
     case '/api/runner':
