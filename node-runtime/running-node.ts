@@ -14,6 +14,7 @@ import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AuditPageShape, makeAuditing } from './auditing.ts';
 import { makeContents } from './contents.ts';
 import { errors, type Refusal, refuse } from './contract/errors.ts';
 import type { Duty } from './contract/facts.ts';
@@ -309,6 +310,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     // -------------------------------------------------------- the loop
 
+    const audit = makeAuditing({
+      journal,
+      sources: () => (loop ? sources() : []),
+      async ask(node, { from, to }) {
+        if (!peers?.status(node).connected) return null;
+        const answer = await askPeer<unknown>(parts, node, `audit?from=${from}&to=${to}`);
+        return AuditPageShape.safeParse(answer).data ?? null;
+      },
+      warn: (what, sentence) => log.warn(what, sentence),
+      onFault: (error) => fault(error),
+    });
+    undo.push(() => audit.close());
+
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -326,7 +340,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       clock: worker?.clock() ?? 0,
     });
     loop = await startLoop({
-      ...{ journal, self, timing, log, tell },
+      ...{ journal, self, timing, log, tell, audit },
       keepsJournal: isLoneFounder(register) || dutiesHere().includes('controller'),
       send: (to, message) => void peers?.send(to, message),
       toWorker: (from, message) => worker?.hear(from, message),
@@ -357,7 +371,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let doorPort = 0;
     let finding: Finding | null = null;
     const parts: Parts = {
-      ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
+      ...{ loop, journal, audit, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
       identity: () => identity,
       directory: () => directory,
@@ -408,6 +422,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onMessage: (from, message) => heard(from, message),
       onConnected: (node) => {
         loop.connected(node);
+        if (isController(node)) audit.fill();
         tellWhereabouts(node);
       },
       onLost: (node, why) => log.info({ node }, `The connection with ${node} was lost: ${why}`),

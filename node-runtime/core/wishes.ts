@@ -70,6 +70,8 @@ export type Wish =
   | ({ wish: 'join' } & members.Joining)
   | { wish: 'invite'; invite: members.Invite }
   | { wish: 'refuseJoin'; name: string; address: string }
+  /** Tells who asked for it, before it is done: a new lead is not an entry of the one who asked. */
+  | { wish: 'askLead'; what: 'switchOver' | 'park'; why?: string }
   | ({ wish: 'changeNode'; node: string } & members.NodeChange)
   | { wish: 'removeNode'; node: string };
 
@@ -119,6 +121,10 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return members.decideInvite(state.members, wish.invite);
     case 'refuseJoin':
       return { facts: [{ kind: 'joinRefused', name: wish.name, address: wish.address }] };
+    case 'askLead': {
+      const { wish: _, ...asked } = wish;
+      return { facts: [{ kind: 'leadAsked', ...asked }] };
+    }
     case 'changeNode': {
       const { wish: _, node, ...asked } = wish;
       return members.decideChange(state.members, state.charter, node, asked);

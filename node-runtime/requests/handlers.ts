@@ -9,6 +9,7 @@ import { termText } from '../core/cluster/terms.ts';
 import { isConfirmed } from '../core/node-state.ts';
 import type { Asked, Handlers, Reply } from '../io/http/asked.ts';
 import { NotActive } from '../node.ts';
+import { auditHandlers } from './audit.ts';
 import { clusterHandlers } from './cluster.ts';
 import { memberHandlers } from './members.ts';
 import type { Parts } from './parts.ts';
@@ -19,6 +20,7 @@ import { answeredBefore, replied } from './wish.ts';
 
 export function makeHandlers(parts: Parts): Handlers {
   const handlers: Handlers = {
+    ...auditHandlers(parts),
     ...clusterHandlers(parts),
     ...peopleHandlers(parts),
     ...sandboxHandlers(parts),
