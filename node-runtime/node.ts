@@ -218,7 +218,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
         if (fetched?.index !== effect.at.index || fetched.chain !== effect.at.chain)
           throw new Error('broken promise: another snapshot is to be installed than was fetched');
         options.audit.cut(effect.keep);
-        return journal.installSnapshot(fetched, effect.keep, audited(), 'a snapshot of the active took its place');
+        return journal.installSnapshot(fetched, effect.keep, 'a snapshot of the active took its place', audited());
       }
     }
   }

@@ -147,7 +147,7 @@ export class Journal {
    * A snapshot from another node takes the place of all entries; those after `keep` go to quarantine. Rows of the audit
    * were filed for all entries up to `audited`.
    */
-  installSnapshot(snapshot: Snapshot, keep: number, audited: number, reason: string): Promise<void> {
+  installSnapshot(snapshot: Snapshot, keep: number, reason: string, audited = 0): Promise<void> {
     return this.ask({ kind: 'installSnapshot', snapshot, keep, audited, reason, at: Date.now() });
   }
 
