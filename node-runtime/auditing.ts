@@ -21,7 +21,8 @@ const FLUSH_MS = 200;
 const FULL_AGAIN_MS = 1_000;
 const FILL_AGAIN_MS_MIN = 2_000;
 const FILL_AGAIN_MS_MAX = 10 * 60_000;
-const ROWS_AT_ONCE = 2_000;
+/** About 20 ms of the journal worker, which has others to answer. */
+const ROWS_AT_ONCE = 200;
 /** Rows may be long, and an answer of a member is at most one frame. */
 const PAGE_ROWS = 200;
 
