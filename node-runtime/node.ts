@@ -346,10 +346,12 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
   function rebuild(): void {
     const mine = life;
     const until = () => ({ to: Math.max(state.known, state.member.journal.base.index) });
-    const onRead = (acts: ReadActs) => (mine === life ? options.audit.read(acts) : undefined);
-    foldFromDisk(journal, until, onRead).then((replicated) => {
+    const read: ReadActs[] = [];
+    foldFromDisk(journal, until, (acts) => read.push(acts)).then((replicated) => {
       if (mine !== life) return;
       dispatch({ event: 'rebuilt', replicated });
+      // Else entries were cut meanwhile: it is read once more, and told then.
+      if (!state.rebuilding) for (const acts of read) options.audit.read(acts);
       options.woke(replicated);
     }, fail);
   }

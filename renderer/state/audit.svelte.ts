@@ -43,7 +43,7 @@ class AuditState {
   more = $state(false);
   /** Somebody reads further down. */
   isAway = false;
-  private filter: AuditFilter = {};
+  private filter = $state.raw<AuditFilter>({});
   private cursor: string | undefined;
   private turn = 0;
   private shown = false;
