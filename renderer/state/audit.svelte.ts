@@ -44,6 +44,8 @@ class AuditState {
   /** Somebody reads further down. */
   isAway = false;
   private filter = $state.raw<AuditFilter>({});
+  /** What is shown fits another filter still. */
+  private isOther = false;
   private cursor: string | undefined;
   private turn = 0;
   private shown = false;
@@ -59,6 +61,7 @@ class AuditState {
   show(filter: AuditFilter): void {
     this.shown = true;
     this.filter = filter;
+    this.isOther = true;
     this.phase = 'reading';
     void this.read();
   }
@@ -79,6 +82,7 @@ class AuditState {
       const answer = await call('audit', { query: { ...queryOf(this.filter), limit: pageRows } });
       if (turn !== this.turn) return;
       this.rows = answer.rows;
+      this.isOther = false;
       this.waiting = [];
       this.gaps = answer.gaps;
       this.cursor = answer.cursor;
@@ -87,6 +91,7 @@ class AuditState {
       this.failure = null;
     } catch (cause) {
       if (turn !== this.turn) return;
+      if (this.isOther) this.rows = [];
       this.failure = cause as Failure;
       this.phase = 'failed';
     }

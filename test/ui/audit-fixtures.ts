@@ -62,8 +62,17 @@ export const acts: AuditRow[] = [
     sentence: 'token nightly import on quay-2 wrote frames/2026-11-21/results-of-a-very-long-measurement.csv in ingest',
     changes: [{ what: 'frames/2026-11-21/results.csv', after: '9911aa22bb33, 48200000 bytes' }],
   }),
-  row(80_200, 29_000, {
-    ...{ area: 'cluster', act: 'lossConfirmed', subject: 'borea', by: 'user:noor', who: 'noor', via: 'borea' },
+  {
+    ...byNode,
+    ...{
+      index: 80_200,
+      at: ago(29_000),
+      act: 'lossConfirmed',
+      subject: 'borea',
+      by: 'user:noor',
+      who: 'noor',
+      via: 'borea',
+    },
     sentence:
       'noor confirmed a loss: borea is active in term 1.13. At most 61 acknowledged entries are lost: 80140 to 80200.',
     changes: [
@@ -73,7 +82,7 @@ export const acts: AuditRow[] = [
       { what: 'statement', after: 'I have seen that atlas is off: its power supply smokes.' },
       { what: 'evidence', after: 'newest 1.12.atlas; highest term 1.12.atlas; heard deck-17#c3' },
     ],
-  }),
+  },
   row(79_100, 90_000, {
     ...{ area: 'cluster', act: 'joinRefused', subject: 'stranger', from: 'this computer', by: 'desktop' },
     ...{ who: 'desktop of atlas', sentence: 'desktop of atlas did not let in stranger, which asked from 10.0.9.9' },

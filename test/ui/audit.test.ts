@@ -50,7 +50,7 @@ describe('the audit', () => {
     await page.keyboard.press('ArrowDown');
     const details = page.getByRole('complementary', { name: 'Details' });
     await details.getByRole('heading', { name: 'ops made mara operator' }).waitFor();
-    expect(await details.textContent()).toMatch(/role\s*before: viewer\s*after: operator/);
+    expect(await details.textContent()).toMatch(/role\s*before:\s*viewer\s*after:\s*operator/);
     expect(await details.textContent()).toContain('10.0.4.77');
     expect(page.url()).toContain('entry=81201');
     await page.keyboard.press('Escape');
