@@ -190,12 +190,13 @@ export function makeAuditing(parts: {
   };
 }
 
-/** What is searched of a row: everything that it shows. */
-export const wordsOfRow = (row: AuditRow): string =>
-  [
-    ...[row.sentence, row.subject, row.who, row.by, row.from ?? '', row.via, row.act],
-    ...row.changes.flatMap(({ what, before, after }) => [what, before ?? '', after ?? '']),
-  ].join('\n');
+/** What is searched of a row: everything that it shows, once. */
+export function wordsOfRow(row: AuditRow): string {
+  const { sentence, subject, who, by, from = '', via, act } = row;
+  const others = row.changes.flatMap(({ what, before = '', after = '' }) => [what, before, after]);
+  const rest = [subject, who, by, from, via, act, ...others].filter((part) => !sentence.includes(part));
+  return [sentence, ...new Set(rest)].join('\n');
+}
 
 const filedAct = (row: AuditRow): FiledAct => ({
   ...{ index: row.index, at: Date.parse(row.at), term: row.term, by: row.by, via: row.via, area: row.area },

@@ -467,12 +467,12 @@ const dutiesText = (duties: string[]): string => duties.join(' and ') || 'no dut
 const yesNo = (value: boolean | undefined): string | undefined =>
   value === undefined ? undefined : value ? 'yes' : 'no';
 const textOf = (value: unknown): string | undefined =>
-  value === undefined ? undefined : Array.isArray(value) ? value.join(', ') : String(value);
+  value === undefined || value === '' ? undefined : Array.isArray(value) ? value.join(', ') : String(value);
 const wordsOf = (changes: (Change | null)[]): string =>
   changes.flatMap((change) => (change ? [change.what] : [])).join(', ') || 'nothing';
 
-/** Null where nothing is to be said. */
+/** Null where nothing is to be said: it is as it was. */
 function changed(what: string, before: string | undefined, after: string | undefined): Change | null {
-  if (before === undefined && after === undefined) return null;
+  if (before === after) return null;
   return { what, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
 }

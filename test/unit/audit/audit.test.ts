@@ -314,7 +314,7 @@ describe('who leads', () => {
     expect(row.sentence).toBe(
       'noor confirmed a loss: ctl-a is active in term 1.5. At most 4 acknowledged entries are lost: 8 to 11.',
     );
-    expect(row.changes.slice(3)).toEqual([
+    expect(row.changes.slice(-4)).toEqual([
       { what: 'may be lost', after: 'At most 4 acknowledged entries are lost: 8 to 11.' },
       { what: 'declared lost', after: 'ctl-b' },
       { what: 'statement', after: 'The machine is off, I stand beside it' },
