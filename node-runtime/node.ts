@@ -11,6 +11,7 @@
  * by the core alone. A journal that fails for good stops the node.
  */
 import { randomBytes } from 'node:crypto';
+import type { Auditing, ReadActs } from './auditing.ts';
 import { type Refusal, refuse } from './contract/errors.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
 import type { Directory, PeerMessage, Told } from './contract/peer-messages.ts';
@@ -34,6 +35,9 @@ export class NotActive extends Error {
   override name = 'NotActive';
 }
 
+/** Through which node a request came, when it is not this one, and from where. */
+export type Origin = { via?: string; from?: string };
+
 export type Granted = { ok: boolean; words: string; end?: Position };
 
 export type Loop = {
@@ -43,7 +47,7 @@ export type Loop = {
   hear(from: string, message: PeerMessage): void;
   connected(node: string): void;
   /** A wish of a person or program; answered when it is committed, or refused. */
-  ask(by: string, key: { key: string; request: string } | null, wish: Wish, via?: string): Promise<Reply>;
+  ask(by: string, key: { key: string; request: string } | null, wish: Wish, origin?: Origin): Promise<Reply>;
   /**
    * Reads the state. While this node acts: after a quorum has confirmed its term, and when everything that was read
    * is committed (P36, fresh); rejects with NotActive when it is replaced meanwhile. Else what is known here (local).
@@ -78,6 +82,7 @@ export type LoopOptions = {
   expectContents(hashes: string[]): void;
   woke(replicated: Replicated): void;
   copyOutput(attempt: string, node: string, outputBytes: number): void;
+  audit: Pick<Auditing, 'row' | 'read' | 'keptUpTo' | 'cut'>;
   /** Runs that ended, for the history. */
   fileRuns(runs: Run[]): Promise<void>;
   /** Entries between two snapshots; the default is that of the limits. */
@@ -205,16 +210,21 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       case 'appendEntries':
         return journal.append(effect.entries);
       case 'cutToQuarantine':
+        options.audit.cut(effect.after);
         return journal.cutAfter(effect.after, effect.reason);
       case 'saveMark':
         return journal.saveRecord('mark', JSON.stringify(effect.mark));
       case 'installSnapshot': {
         if (fetched?.index !== effect.at.index || fetched.chain !== effect.at.chain)
           throw new Error('broken promise: another snapshot is to be installed than was fetched');
-        return journal.installSnapshot(fetched, effect.keep, 'a snapshot of the active took its place');
+        options.audit.cut(effect.keep);
+        return journal.installSnapshot(fetched, effect.keep, 'a snapshot of the active took its place', audited());
       }
     }
   }
+
+  /** Rows of all entries up to here were made, and are filed or on their way. */
+  const audited = (): number => Math.min(state.replicated.index, state.known);
 
   function saveFailed(error: unknown, mine: number): void {
     if (mine !== life || stopped) return;
@@ -249,6 +259,8 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
         return options.expectContents(effect.hashes);
       case 'useDirectory':
         return options.useDirectory(effect.directory);
+      case 'audit':
+        return options.audit.row(effect.row);
       case 'fileRuns':
         return void options.fileRuns(effect.runs).catch(ignoreFull);
       case 'saveSnapshot':
@@ -295,6 +307,9 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     const mine = life;
     const [entry] = await journal.read(index, index, 1);
     if (!entry || mine !== life) return; // cut meanwhile
+    // What is before a snapshot can't be told again.
+    await options.audit.keptUpTo(index);
+    if (mine !== life) return;
     const floor = await journal.saveSnapshot({ index, term, chain: entry.chain, text });
     if (mine === life)
       dispatch({ event: 'snapshotKept', at: { index, term, chain: entry.chain }, dropped: floor.index });
@@ -330,11 +345,13 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
 
   function rebuild(): void {
     const mine = life;
-    foldFromDisk(journal, () => ({
-      to: Math.max(state.known, state.member.journal.base.index),
-    })).then((replicated) => {
+    const until = () => ({ to: Math.max(state.known, state.member.journal.base.index) });
+    const read: ReadActs[] = [];
+    foldFromDisk(journal, until, (acts) => read.push(acts)).then((replicated) => {
       if (mine !== life) return;
       dispatch({ event: 'rebuilt', replicated });
+      // Else entries were cut meanwhile: it is read once more, and told then.
+      if (!state.rebuilding) for (const acts of read) options.audit.read(acts);
       options.woke(replicated);
     }, fail);
   }
@@ -378,6 +395,7 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
       // Within one life what was shown is not taken back, also where it could not be noted.
       committed: life === 0 ? 0 : state.known,
       ...(options.snapshotEvery === undefined ? {} : { snapshotEvery: options.snapshotEvery }),
+      onRead: (acts) => options.audit.read(acts),
     });
     state.member.now = monotonicMs();
     state.member.heardActiveAt = state.member.now;
@@ -468,13 +486,13 @@ export async function startLoop(options: LoopOptions): Promise<Loop> {
     },
     hear,
     connected: (node) => dispatch({ event: 'peerConnected', node }),
-    ask(by, key, wish, via = self.name) {
+    ask(by, key, wish, origin = {}) {
       if (stopped) return Promise.resolve(refuse('stopping', `${self.name} is stopping.`));
       if (waking) return Promise.resolve(whyIdle(state) ?? refuse('starting', `${self.name} is reading its journal.`));
       return new Promise((done) => {
         const id = ++asked;
         answers.set(id, done);
-        wishes.push({ id, by, via, key, wish, random: randomBytes(10).toString('hex') });
+        wishes.push({ id, by, via: self.name, ...origin, key, wish, random: randomBytes(10).toString('hex') });
         queueFlush();
       });
     },

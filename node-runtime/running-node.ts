@@ -14,6 +14,7 @@ import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AuditPageShape, makeAuditing } from './auditing.ts';
 import { makeContents } from './contents.ts';
 import { errors, type Refusal, refuse } from './contract/errors.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
@@ -335,6 +336,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     // -------------------------------------------------------- the loop
 
+    const audit = makeAuditing({
+      journal,
+      sources: () => (loop ? sources() : []),
+      async ask(node, { from, to }) {
+        if (!peers?.status(node).connected) return null;
+        const answer = await askPeer<unknown>(parts, node, `audit?from=${from}&to=${to}`);
+        return AuditPageShape.safeParse(answer).data ?? null;
+      },
+      warn: (what, sentence) => log.warn(what, sentence),
+      onFault: (error) => fault(error),
+    });
+    undo.push(() => audit.close());
+
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -353,7 +367,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...trustOf(identity),
     });
     loop = await startLoop({
-      ...{ journal, self, timing, log, tell },
+      ...{ journal, self, timing, log, tell, audit },
       keepsJournal: isLoneFounder(register) || dutiesHere().includes('controller'),
       send: (to, message) => void peers?.send(to, message),
       toWorker: (from, message) => worker?.hear(from, message),
@@ -384,7 +398,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let doorPort = 0;
     let finding: Finding | null = null;
     const parts: Parts = {
-      ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
+      ...{ loop, journal, audit, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
       identity: () => identity,
       changeIdentity: (change) => changeIdentity(change),
@@ -438,6 +452,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       onMessage: (from, message) => heard(from, message),
       onConnected: (node) => {
         loop.connected(node);
+        if (isController(node)) audit.fill();
         tellWhereabouts(node);
       },
       onLost: (node, why) => {

@@ -5,7 +5,10 @@
  * Entries are folded in slices so that the loop of the node is never blocked
  * for long, also while it follows an active.
  */
+import type { ReadActs } from './auditing.ts';
 import type { StoredEntry } from './contract/facts.ts';
+import type { AuditRow } from './contract/model.ts';
+import { auditOf } from './core/audit.ts';
 import { noCharter } from './core/cluster/charter.ts';
 import type { Mark } from './core/cluster/messages.ts';
 import type { Register } from './core/cluster/register.ts';
@@ -23,19 +26,33 @@ const SLICE = 500;
 
 const positionOf = ({ index, term, chain }: JournalEnd): Position => ({ index, term: term ?? noCharter.term, chain });
 
-async function fold(kept: Pick<Loaded, 'snapshot' | 'entries'>, to: () => number): Promise<Replicated> {
+type Kept = Pick<Loaded, 'snapshot' | 'entries' | 'auditedUpTo'>;
+/** Told which rows of the audit were made on the way: of entries that it may lack. */
+export type OnRead = (acts: ReadActs) => void;
+
+async function fold(kept: Kept, to: () => number, onRead?: OnRead): Promise<Replicated> {
   const replicated = kept.snapshot ? loadReplicated(kept.snapshot.text) : emptyReplicated();
+  const from = replicated.index;
+  const rows: AuditRow[] = [];
   for (const [count, stored] of kept.entries.entries()) {
     if (stored.index > to()) break;
     if (count % SLICE === SLICE - 1) await new Promise((next) => setImmediate(next));
-    applyEntry(replicated, openEntry(stored));
+    const entry = openEntry(stored);
+    const row = onRead && entry.index > kept.auditedUpTo ? auditOf(replicated, entry) : null;
+    if (row) rows.push(row);
+    applyEntry(replicated, entry);
   }
+  onRead?.({ from, upTo: replicated.index, rows });
   return replicated;
 }
 
 /** Reads the state anew as it is on disk now, up to an entry that is asked for when it is got to. */
-export async function foldFromDisk(journal: Journal, until: () => { to: number }): Promise<Replicated> {
-  return fold(await journal.load(), () => until().to);
+export async function foldFromDisk(
+  journal: Journal,
+  until: () => { to: number },
+  onRead?: OnRead,
+): Promise<Replicated> {
+  return fold(await journal.load(), () => until().to, onRead);
 }
 
 export async function wakeFromDisk(asked: {
@@ -50,6 +67,7 @@ export async function wakeFromDisk(asked: {
   /** Known to be committed, besides what was noted on disk. */
   committed?: number;
   snapshotEvery?: number;
+  onRead?: OnRead;
 }): Promise<NodeState> {
   const { journal, self, keepsJournal, timing } = asked;
   const kept = await journal.load();
@@ -57,7 +75,9 @@ export async function wakeFromDisk(asked: {
   const mark = kept.records.mark === null ? null : (JSON.parse(kept.records.mark) as Mark);
   const tail = tailOf(kept, timing.tailEntriesMax);
   const committed = Math.max(asked.committed ?? 0, Number(kept.records.committed ?? 0));
-  const replicated = keepsJournal ? await fold(kept, () => Math.max(committed, tail.base.index)) : emptyReplicated();
+  const replicated = keepsJournal
+    ? await fold(kept, () => Math.max(committed, tail.base.index), asked.onRead)
+    : emptyReplicated();
   const { snapshot } = kept;
   return wake({
     self,

@@ -53,6 +53,8 @@ export const addresses = {
   recovery: ['GET', '/api/v1/cluster/recovery', false],
   recover: ['POST', '/api/v1/cluster/recovery', false],
   quarantine: ['GET', '/api/v1/cluster/quarantine', false],
+  audit: ['GET', '/api/v1/audit', false],
+  auditExport: ['GET', '/api/v1/audit/export', false],
   events: ['GET', '/api/v1/events', false],
   sandboxes: ['GET', '/api/v1/sandboxes', false],
   sandboxCreate: ['POST', '/api/v1/sandboxes', true],

@@ -19,6 +19,7 @@ const numbered: readonly [Screen, string][] = [
   ['nodes', 'Nodes'],
   ['sandboxes', 'Sandboxes'],
   ['runs', 'Runs'],
+  ['audit', 'Audit'],
 ];
 
 export function menuTemplate(

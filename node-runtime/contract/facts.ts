@@ -20,6 +20,8 @@ export type Entry = {
   by: string;
   /** Through which node it came. */
   via: string;
+  /** Where the request came from: an address, or `this computer`; absent for what nodes do themselves. */
+  from?: string;
   /** Idempotency record, committed with the fact (P36). */
   key?: KeptAnswer;
   fact: Fact;
@@ -164,6 +166,8 @@ export type Fact =
   | { kind: 'inviteRemoved'; id: string }
   /** A person compared the words, or did not know the node: it was not let in. */
   | { kind: 'joinRefused'; name: string; address: string }
+  /** Somebody asked that the lead be handed over, or that all stop; what came of it is said by the charters that follow. */
+  | { kind: 'leadAsked'; what: 'switchOver' | 'park'; why?: string }
   /** From here on entries and messages of this version may be written (PROTOCOL section 13). */
   | { kind: 'versionEnabled'; version: number }
   // people and programs

@@ -73,6 +73,12 @@ export const limits = {
   passwordHashesWaitingMax: 20,
   signInKeptMax: 10_000,
 
+  // Audit
+  auditPageMax: 500,
+  /** Changes of one entry that are listed with before and after. */
+  auditChangesMax: 20,
+  auditCharsMax: 300,
+
   // Cluster
   nodesMax: 1_000,
   addressesMax: 16,

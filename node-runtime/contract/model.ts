@@ -503,6 +503,30 @@ export const Session = z
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
 
+// ------------------------------------------------------------------ audit
+
+export const AuditArea = z.enum(['people', 'cluster', 'files', 'runs']).meta({ id: 'AuditArea' });
+export type AuditArea = z.infer<typeof AuditArea>;
+
+export const AuditRow = z
+  .object({
+    index: z.number().int().meta({ description: 'Of the entry in the journal' }),
+    term: z.string().meta({ description: 'In which it was written: era.number.node' }),
+    at: Time,
+    by: z.string().meta({ description: '`user:NAME`, `token:ID`, `desktop` or `node`' }),
+    who: z.string().meta({ description: 'The same for people: as it was called then' }),
+    from: z.string().optional().meta({ description: 'Address, or "this computer"; absent for what nodes do' }),
+    via: z.string().meta({ description: 'Through which node it came' }),
+    area: AuditArea,
+    act: z.string().meta({ description: 'What was done, in one word: runLaunched, userChanged…' }),
+    subject: z.string().meta({ description: 'Whom or what it was done to' }),
+    sentence: z.string(),
+    changes: z.array(z.object({ what: z.string(), before: z.string().optional(), after: z.string().optional() })),
+    more: z.number().int().optional().meta({ description: 'So many changes are not listed: there are too many' }),
+  })
+  .meta({ id: 'AuditRow', description: 'Who did what, from where, when' });
+export type AuditRow = z.infer<typeof AuditRow>;
+
 // ----------------------------------------------------------------- events
 
 /**
@@ -536,6 +560,9 @@ export const LiveEvent = z
       change: z.enum(['created', 'removed']),
     }),
     z.object({ kind: z.literal('cluster'), position: z.number(), at: Time }),
+    z
+      .object({ kind: z.literal('audited'), position: z.number(), at: Time })
+      .meta({ description: 'Somebody changed something: who and what is told to administrators who ask' }),
     z.object({ kind: z.literal('happened'), position: z.number(), at: Time, happening: Happening }),
   ])
   .meta({ id: 'LiveEvent' });

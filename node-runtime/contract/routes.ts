@@ -74,6 +74,23 @@ const whole = (max: number) => z.coerce.number().int().min(0).max(max);
 const page = { cursor: z.string().max(2048).optional(), limit: whole(limits.listPageMax).min(1).optional() };
 const ParameterValue = z.union([z.string().max(limits.parameterCharsMax), z.number(), z.boolean()]);
 const text = { media: 'text/plain' };
+const auditFilter = {
+  who: z
+    .string()
+    .max(100)
+    .optional()
+    .meta({ description: 'a name of a person, or as in `by`: token:ID, desktop, node' }),
+  act: z
+    .string()
+    .regex(/^[A-Za-z]{1,40}$/, 'letters')
+    .optional()
+    .meta({ description: 'one act, as runLaunched, or an area: people, cluster, files, runs' }),
+  subject: z.string().max(300).optional().meta({ description: 'exactly this person, node, sandbox or run' }),
+  via: z.string().max(64).optional().meta({ description: 'through this node' }),
+  since: m.Time.optional(),
+  until: m.Time.optional().meta({ description: 'before this time' }),
+  text: z.string().max(200).optional().meta({ description: 'somewhere in what a row says' }),
+};
 const anyState = m.RunState.options.join('|');
 
 export const routes = {
@@ -315,6 +332,24 @@ export const routes = {
       answer: z.object({ entries: z.array(m.QuarantinedEntry), more: z.boolean() }),
     },
   ),
+  audit: route('GET', '/api/v1/audit', 'admin', 'Who did what, from where, when: newest first', {
+    query: z.object({
+      ...auditFilter,
+      cursor: z.string().max(20).optional(),
+      limit: whole(limits.auditPageMax).min(1).optional(),
+    }),
+    answer: z.object({
+      rows: z.array(m.AuditRow),
+      cursor: z.string().optional(),
+      gaps: z
+        .array(z.object({ from: z.number().int(), to: z.number().int() }))
+        .meta({ description: 'Entries of the journal of which the answering node has no rows (yet)' }),
+    }),
+  }),
+  auditExport: route('GET', '/api/v1/audit/export', 'admin', 'The same, all of it, as CSV or as lines of JSON', {
+    query: z.object({ ...auditFilter, format: z.enum(['csv', 'jsonl']).optional() }),
+    answer: { media: 'text/csv' },
+  }),
   events: route('GET', '/api/v1/events', 'viewer', 'Live events (SSE); resume with Last-Event-ID', {
     query: z.object({ after: whole(Number.MAX_SAFE_INTEGER).optional() }),
     answer: { media: 'text/event-stream' },

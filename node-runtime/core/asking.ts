@@ -53,12 +53,12 @@ export function answerWaiting(state: NodeState): void {
 const answerNow = (state: NodeState, id: number, reply: Reply): void =>
   void state.out.push({ effect: 'answer', id, reply });
 
-function decideOne(state: NodeState, { id, by, via, key, wish, random }: Asked, now: number): void {
+function decideOne(state: NodeState, { id, by, via, from, key, wish, random }: Asked, now: number): void {
   const kept = key ? answerOf(state.replicated.keys, by, key.key, key.request) : null;
   if (kept) return answerWhenCommitted(state, id, 'code' in kept ? kept : repeated(state, kept));
   const decision = decide(state.replicated, wish, { now, index: state.replicated.index + 1, random });
   if ('code' in decision) return answerWhenCommitted(state, id, decision);
-  const entries = append(state, decision.facts, now, { by, via });
+  const entries = append(state, decision.facts, now, { by, via, ...(from === undefined ? {} : { from }) });
   const reply = answerTo(state.replicated, wish, decision.names?.run);
   if (key && entries[0] && 'status' in reply) {
     const run = wish.wish === 'launch' ? decision.names?.run : 'run' in wish ? wish.run : undefined;

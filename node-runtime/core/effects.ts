@@ -9,7 +9,7 @@
 
 import type { Refusal } from '../contract/errors.ts';
 import type { AttemptEnd, StoredEntry, Term } from '../contract/facts.ts';
-import type { LiveEvent, Run } from '../contract/model.ts';
+import type { AuditRow, LiveEvent, Run } from '../contract/model.ts';
 import type { Directory, PeerMessage } from '../contract/peer-messages.ts';
 import type { Effect as MemberEffect, Wish as MemberWish } from './cluster/member-state.ts';
 import type { AttemptOrder } from './jobs/order.ts';
@@ -23,6 +23,8 @@ export type Asked = {
   id: number;
   by: string;
   via: string;
+  /** Where the request came from. */
+  from?: string;
   key: { key: string; request: string } | null;
   wish: Wish;
   /** Letters and digits, fresh for this wish. */
@@ -84,6 +86,8 @@ export type Effect =
   | FromMember
   | { effect: 'saveSnapshot'; index: number; term: Term; text: string }
   | { effect: 'fileRuns'; runs: Run[] }
+  /** An entry that somebody will ask about: who did what. */
+  | { effect: 'audit'; row: AuditRow }
   | { effect: 'send'; to: string; message: PeerMessage }
   | { effect: 'answer'; id: number; reply: Reply }
   /** A fresh read may look now, or may not: this node does not act. */

@@ -11,6 +11,7 @@
  */
 import { refuse } from '../contract/errors.ts';
 import type { Charter, Entry, Fact, Loss, StoredEntry, Term } from '../contract/facts.ts';
+import { auditOf } from './audit.ts';
 import { votersOf } from './cluster/charter.ts';
 import { isTaking } from './cluster/leading.ts';
 import { grantTo } from './cluster/lease.ts';
@@ -39,7 +40,12 @@ export function termTaken(state: NodeState): Term | null {
 }
 
 /** Applies facts; they become entries of the journal at the end of this step. Only while {@link termTaken}. */
-export function append(state: NodeState, facts: Fact[], now: number, origin = byNode(state)): Entry[] {
+export function append(
+  state: NodeState,
+  facts: Fact[],
+  now: number,
+  origin: Pick<Entry, 'by' | 'via' | 'from'> = byNode(state),
+): Entry[] {
   const term = termTaken(state);
   if (facts.length > 0 && term === null) throw new Error('broken promise: only the active appends');
   return facts.map((fact) => {
@@ -53,8 +59,10 @@ export function append(state: NodeState, facts: Fact[], now: number, origin = by
 const byNode = (state: NodeState) => ({ by: 'node', via: state.self.name });
 
 function fold(state: NodeState, entry: Entry, leading: boolean): void {
+  const row = auditOf(state.replicated, entry);
   const touched = applyEntry(state.replicated, entry);
-  holdInOrder(state.held, entry.index, causedBy(state, entry, touched, leading));
+  const audited: Effect[] = row ? [{ effect: 'audit', row }] : [];
+  holdInOrder(state.held, entry.index, [...audited, ...causedBy(state, entry, touched, row !== null, leading)]);
   if (touched.members) state.membersAt = entry.index;
 }
 
@@ -152,9 +160,9 @@ export function whenCommitted(state: NodeState, effect: Effect): void {
 
 // ----------------------------------------------------------------- causes
 
-function causedBy(state: NodeState, entry: Entry, touched: Touched, leading: boolean): Effect[] {
+function causedBy(state: NodeState, entry: Entry, touched: Touched, isAudited: boolean, leading: boolean): Effect[] {
   const caused: Effect[] = [];
-  const events = eventsOf(state.replicated, entry, touched);
+  const events = eventsOf(state.replicated, entry, touched, isAudited);
   if (events.length > 0) caused.push({ effect: 'publish', events });
   const fact = entry.fact;
   if (fact.kind === 'runEnded') {

@@ -9,7 +9,7 @@ import type { Replicated, Touched } from './replicated.ts';
 
 const PATHS_TOLD_MAX = 100;
 
-export function eventsOf(state: Replicated, entry: Entry, touched: Touched): LiveEvent[] {
+export function eventsOf(state: Replicated, entry: Entry, touched: Touched, isAudited = false): LiveEvent[] {
   const stamp = { position: entry.index, at: new Date(entry.at).toISOString() };
   const events: LiveEvent[] = [];
   const fact = entry.fact;
@@ -42,6 +42,7 @@ export function eventsOf(state: Replicated, entry: Entry, touched: Touched): Liv
     const summary = summaryOf(state.jobs, run);
     if (summary) events.push({ kind: 'run', ...stamp, run: summary });
   }
+  if (isAudited) events.push({ kind: 'audited', ...stamp });
   if (touched.happening) events.push({ kind: 'happened', ...stamp, happening: touched.happening });
   return events;
 }

@@ -72,6 +72,8 @@ export type Wish =
   | { wish: 'invite'; invite: members.Invite }
   | { wish: 'refuseJoin'; name: string; address: string }
   | { wish: 'rotateAuthority'; before: AuthorityCertificate; next: AuthorityCertificate }
+  /** Tells who asked for it, before it is done: a new lead is not an entry of the one who asked. */
+  | { wish: 'askLead'; what: 'switchOver' | 'park'; why?: string }
   | ({ wish: 'changeNode'; node: string } & members.NodeChange)
   | { wish: 'removeNode'; node: string };
 
@@ -123,6 +125,10 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return { facts: [{ kind: 'joinRefused', name: wish.name, address: wish.address }] };
     case 'rotateAuthority':
       return decideRotate(state.members.authorities, wish.before, wish.next);
+    case 'askLead': {
+      const { wish: _, ...asked } = wish;
+      return { facts: [{ kind: 'leadAsked', ...asked }] };
+    }
     case 'changeNode': {
       const { wish: _, node, ...asked } = wish;
       return members.decideChange(state.members, state.charter, node, asked);

@@ -134,7 +134,7 @@ export function makeDelegate(parts: Parts): Delegate {
     const hasBody = asked.method !== 'GET' && asked.method !== 'HEAD' && asked.method !== 'DELETE';
     const body = !hasBody ? undefined : isStream ? asked.stream() : await asked.body();
     if (body !== undefined && 'code' in body) return { again: false, refused: body as Refusal, doubtful: false };
-    const { 'content-length': _, ...headers }: Record<string, string> = headersToPass(asked, asked.caller);
+    const { 'content-length': _, ...headers }: Record<string, string> = headersToPass(asked, asked.caller, parts.name);
     try {
       const answer = await peers.request(to, {
         method: asked.method,

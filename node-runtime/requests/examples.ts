@@ -45,6 +45,7 @@ export async function putExamples(parts: Parts, example: typeof exampleSandbox):
     caller: { by: 'node', name: 'node', role: 'admin', kind: 'desktop' },
     key: null,
     requestHash: '',
+    address: 'local',
   } as const;
   for (const { path, text, executable } of example.files) {
     const done = await files.write(asking, path, Readable.from([Buffer.from(text)]), { executable });

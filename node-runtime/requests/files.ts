@@ -13,7 +13,7 @@ import type { ZipItem } from '../io/files/zip.ts';
 import type { Asked } from '../io/http/asked.ts';
 
 /** Who asks, with which key: what a change needs to be journaled. */
-export type Asking = Pick<Asked<RouteName>, 'caller' | 'key' | 'requestHash'>;
+export type Asking = Pick<Asked<RouteName>, 'caller' | 'key' | 'requestHash' | 'address' | 'via'>;
 export type Guard = { ifMatch?: string; ifAbsent?: boolean; executable?: boolean };
 export type Source = AsyncIterable<Uint8Array>;
 export type OpenFile = { bytes: number; etag: string; stream(range?: { start: number; end: number }): Readable };

@@ -11,6 +11,7 @@ import { termText } from '../core/cluster/terms.ts';
 import { isConfirmed } from '../core/node-state.ts';
 import type { Asked, Handlers, Reply } from '../io/http/asked.ts';
 import { NotActive } from '../node.ts';
+import { auditHandlers } from './audit.ts';
 import { authorityHandlers } from './authority.ts';
 import { clusterHandlers } from './cluster.ts';
 import { memberHandlers } from './members.ts';
@@ -26,6 +27,7 @@ const LOOK_MS = 10;
 
 export function makeHandlers(parts: Parts): Handlers {
   const handlers: Handlers = {
+    ...auditHandlers(parts),
     ...clusterHandlers(parts),
     ...peopleHandlers(parts),
     ...sandboxHandlers(parts),

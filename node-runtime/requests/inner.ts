@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { pageOf } from '../auditing.ts';
 import { refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import { answerOf } from '../core/routing/keys.ts';
@@ -36,9 +37,11 @@ const json = (body: unknown): InnerAnswer => ({
   body: JSON.stringify(body),
 });
 
+const GapAsked = z.object({ from: z.number().int().min(1), to: z.number().int().min(1) });
 const WishAsked = z.object({
   by: z.string().max(200),
   via: z.string().max(64),
+  from: z.string().min(1).max(100).exactOptional(),
   key: z.object({ key: z.string().max(200), request: z.string().max(200) }).nullable(),
   // Only what a holder of local files tells: all else goes through the API.
   wish: z.looseObject({ wish: z.literal('noteLocalChange') }),
@@ -130,7 +133,8 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
 
     async wish({ body }) {
       const asked = WishAsked.parse(JSON.parse((await body(limits.jsonBodyBytesMax)).toString('utf8')));
-      const reply = await loop.ask(asked.by, asked.key, asked.wish as unknown as Wish, asked.via);
+      const { by, key, via, from } = asked;
+      const reply = await loop.ask(by, key, asked.wish as unknown as Wish, { via, ...(from ? { from } : {}) });
       return 'code' in reply ? reply : json(reply);
     },
 
@@ -142,6 +146,14 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       ];
       const kept = await loop.read(({ keys }) => answerOf(keys, by, key, request));
       return kept && 'code' in kept ? kept : json(kept);
+    },
+
+    /** Rows of the audit that another controller lacks. */
+    async audit({ query }) {
+      const gap = GapAsked.parse({ from: Number(query.get('from')), to: Number(query.get('to')) });
+      await parts.audit.flush();
+      const { replicated, known } = loop.state;
+      return json(await pageOf(journal, gap, Math.min(replicated.index, known)));
     },
 
     /** Only controllers keep the key of the authority; one that was promoted asks for it. */

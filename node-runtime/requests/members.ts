@@ -29,7 +29,7 @@ import { nodeView } from './cluster.ts';
 import { inNames, leaderOf, nameOf, removedWords } from './cluster-words.ts';
 import { newJoinRequests } from './join-requests.ts';
 import type { Parts } from './parts.ts';
-import { isRefusal, replied, wish } from './wish.ts';
+import { isRefusal, originOf, replied, wish } from './wish.ts';
 
 type MemberRoutes =
   | 'nodeChange'
@@ -116,7 +116,8 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       };
     },
 
-    async join({ body }) {
+    async join(asked) {
+      const { body } = asked;
       const { secret, node, name, request, hosts, speaks, program, store, addresses, slots } = body;
       const identity = parts.identity();
       const authority = issuingAuthority(parts);
@@ -135,7 +136,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       if (isRefusal(certificate)) return certificate;
       const key = { key: `join ${hash}`, request: hashOf(`${node}\n${request}`) };
       const joining = { hash, node, name, store, addresses, slots, speaks, program, key: publicKeyHash(request) };
-      const reply = await loop.ask('node', key, { wish: 'join', ...joining });
+      const reply = await loop.ask('node', key, { wish: 'join', ...joining }, originOf(asked));
       if ('code' in reply)
         return reply.code === 'key_reused'
           ? refuse('invite_invalid', 'The code is unknown, was used, or its time is over.')
@@ -207,7 +208,9 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       return { status: 204 };
     },
 
-    async switchOver() {
+    async switchOver(asked) {
+      const said = await wish(parts, { ...asked, key: null }, { wish: 'askLead', what: 'switchOver' });
+      if ('code' in said) return said;
       const { ok, words } = await loop.wish({ wish: 'switchOver' });
       if (!ok) return refuse('switch_refused', `${sentence(inNames(parts.directory(), words))}`);
       const deadline = performance.now() + SWITCH_MS;
@@ -224,7 +227,10 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
       return refuse('unknown_outcome', 'The hand-over has begun and nobody is active yet.');
     },
 
-    async park({ body, caller }) {
+    async park(asked) {
+      const { body, caller } = asked;
+      const said = await wish(parts, { ...asked, key: null }, { wish: 'askLead', what: 'park', why: body.why });
+      if ('code' in said) return said;
       const { ok, words } = await loop.wish({ wish: 'park', by: caller.by, why: body.why });
       if (!ok && isActive(loop.state)) return refuse('switch_refused', sentence(inNames(parts.directory(), words)));
       return {

@@ -3,6 +3,7 @@
  * put together once by `running-node.ts`.
  */
 
+import type { Auditing } from '../auditing.ts';
 import type { Contents } from '../contents.ts';
 import type { Refusal } from '../contract/errors.ts';
 import type { Discovered, Sandbox } from '../contract/model.ts';
@@ -23,6 +24,7 @@ import type { Loop } from '../node.ts';
 export type Parts = {
   loop: Loop;
   journal: Journal;
+  audit: Auditing;
   blobs: Blobs;
   uploads: Uploads;
   live: Live;

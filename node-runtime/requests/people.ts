@@ -13,9 +13,10 @@ import { creatorOf, tokenViews, userNamed, userViews } from '../core/access/acce
 import { type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
+import type { Origin } from '../node.ts';
 import { identify } from './identify.ts';
 import type { Parts } from './parts.ts';
-import { isRefusal, replied, wish } from './wish.ts';
+import { isRefusal, originOf, replied, wish } from './wish.ts';
 
 type PeopleRoutes =
   | 'signIn'
@@ -38,20 +39,14 @@ export async function makeSignInLink(
   parts: Parts,
   by: Pick<Caller, 'by' | 'name' | 'kind'>,
   role: Role,
+  origin: Origin = { from: 'this computer' },
 ): Promise<{ code: string; expiresAt: string } | Refusal> {
   const id = newId();
   const { secret, hash } = makeToken(id);
   const expiresAt = Date.now() + limits.signInLinkMs;
   const label = by.kind === 'desktop' ? 'this computer' : by.name;
-  const made = await parts.loop.ask(by.by, null, {
-    wish: 'createToken',
-    id,
-    use: 'link',
-    label,
-    role,
-    hash,
-    expiresAt,
-  });
+  const link = { wish: 'createToken', id, use: 'link', label, role, hash, expiresAt } as const;
+  const made = await parts.loop.ask(by.by, null, link, origin);
   return 'code' in made ? made : { code: secret, expiresAt: new Date(expiresAt).toISOString() };
 }
 
@@ -59,11 +54,11 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   const { loop } = parts;
 
   /** A session for a person who has just proved to be one. */
-  async function openSession(name: string, role: Role) {
+  async function openSession(name: string, role: Role, origin: Origin) {
     const id = newId();
     const { secret, hash } = makeToken(id);
     const expiresAt = Date.now() + limits.sessionMs;
-    const made = await loop.ask(`user:${name}`, null, {
+    const session = {
       wish: 'createToken',
       id,
       use: 'session',
@@ -72,7 +67,8 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       user: name,
       hash,
       expiresAt,
-    });
+    } as const;
+    const made = await loop.ask(`user:${name}`, null, session, origin);
     if ('code' in made) return made;
     return {
       body: sessionOf({ by: `user:${name}`, name, role, kind: 'person', expiresAt }),
@@ -81,22 +77,24 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   }
 
   return {
-    async signIn({ body }) {
+    async signIn(asked) {
+      const { body } = asked;
       const user = await loop.read((state) => userNamed(state.access, body.name) ?? null);
       const fits = await verifyPassword(body.password, user?.passwordHash ?? null);
       if (isRefusal(fits)) return fits;
       if (!fits || !user) return refuse('sign_in_failed', 'Name and password do not match.');
-      return openSession(user.name, user.role);
+      return openSession(user.name, user.role, originOf(asked));
     },
 
-    async signInByLink({ body }) {
-      const link = parseToken(body.code);
+    async signInByLink(asked) {
+      const link = parseToken(asked.body.code);
       if (!link) return refuse('token_invalid', 'This is not a sign-in link.');
       const id = newId();
       const { secret, hash } = makeToken(id);
       const expiresAt = Date.now() + limits.sessionMs;
       const by = await loop.read((state) => creatorOf(state.access, link.hash) ?? 'nobody');
-      const made = await loop.ask(by, null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
+      const used = { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } } as const;
+      const made = await loop.ask(by, null, used, originOf(asked));
       if ('code' in made) return made;
       const caller = await identify(parts, { session: secret });
       if ('code' in caller) return caller;
@@ -105,16 +103,17 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
 
     session: ({ caller }) => ({ body: sessionOf(caller) satisfies Session }),
 
-    async signOut({ caller }) {
+    async signOut(asked) {
+      const { caller } = asked;
       if (caller.kind === 'person' && caller.credential) {
-        const done = await loop.ask(caller.by, null, { wish: 'removeToken', id: caller.credential });
+        const done = await loop.ask(caller.by, null, { wish: 'removeToken', id: caller.credential }, originOf(asked));
         if ('code' in done && done.code !== 'token_unknown') return done;
       }
       return { status: 204, setSession: 'clear' };
     },
 
-    async signInLink({ caller, body }) {
-      const made = await makeSignInLink(parts, caller, body.role ?? 'admin');
+    async signInLink(asked) {
+      const made = await makeSignInLink(parts, asked.caller, asked.body.role ?? 'admin', originOf(asked));
       return 'detail' in made ? made : { status: 201, body: made };
     },
 
@@ -159,20 +158,15 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       };
     },
 
-    async tokenCreate({ caller, body }) {
+    async tokenCreate(asked) {
+      const { caller, body } = asked;
       const id = newId();
       const { secret, hash } = makeToken(id);
       const expiry =
         body.expiresInDays === undefined ? {} : { expiresAt: Date.now() + body.expiresInDays * 86_400_000 };
-      const made = await loop.ask(caller.by, null, {
-        wish: 'createToken',
-        id,
-        use: 'token',
-        label: body.label ?? '',
-        role: body.role,
-        hash,
-        ...expiry,
-      });
+      const { label = '', role } = body;
+      const token = { wish: 'createToken', id, use: 'token', label, role, hash, ...expiry } as const;
+      const made = await loop.ask(caller.by, null, token, originOf(asked));
       if ('code' in made) return made;
       return { status: 201, body: { ...(made.body as object), secret } as never };
     },

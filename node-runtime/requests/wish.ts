@@ -18,29 +18,38 @@ import type { Replicated } from '../core/replicated.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Wish } from '../core/wishes.ts';
 import type { Asked, Caller, Reply } from '../io/http/asked.ts';
+import type { Origin } from '../node.ts';
 import { askPeer } from './ask-peer.ts';
 import { leaderOf, whyNobody } from './cluster-words.ts';
 import type { Parts } from './parts.ts';
+
+type Came = Pick<Asked<RouteName>, 'address' | 'via'>;
 
 /** The idempotency key as the core takes it; `content` tells requests apart whose body is bytes. */
 export const keyOf = (asked: { key: string | null; requestHash: string }, content = '') =>
   asked.key === null ? null : { key: asked.key, request: asked.requestHash + content };
 
+/** Where a request came from, as the journal says it. */
+export const originOf = ({ address, via }: Came): Origin => ({
+  ...(via === undefined ? {} : { via }),
+  from: address === 'local' ? 'this computer' : address,
+});
+
 /** Sends a wish on its way for the caller of a request. */
 export async function wish<N extends RouteName>(
   parts: Parts,
-  asked: Pick<Asked<N>, 'caller' | 'key' | 'requestHash'> & { via?: string },
+  asked: Pick<Asked<N>, 'caller' | 'key' | 'requestHash'> & Came,
   what: Wish,
   content = '',
 ): Promise<CoreReply> {
   const key = keyOf(asked, content);
   if (what.wish === 'noteLocalChange' && !isActive(parts.loop.state)) return tellActive(parts, asked, key, what);
-  if (what.wish !== 'changeFiles') return parts.loop.ask(asked.caller.by, key, what, asked.via);
+  if (what.wish !== 'changeFiles') return parts.loop.ask(asked.caller.by, key, what, originOf(asked));
   // Contents first, then the entry that names them; and again for a standby that joined the pair in between.
   const hashes = what.changes.flatMap((change) => (change.op === 'put' ? [change.hash] : []));
   const before = await spread(hashes, parts.contents, () => otherControllers(parts));
   if (before) return before;
-  const reply = await parts.loop.ask(asked.caller.by, key, what, asked.via);
+  const reply = await parts.loop.ask(asked.caller.by, key, what, originOf(asked));
   if ('code' in reply) return reply;
   return (await spread(hashes, parts.contents, () => otherControllers(parts))) ?? reply;
 }
@@ -48,14 +57,14 @@ export async function wish<N extends RouteName>(
 /** A change in a directory of this node, made already: the active enters it into the journal. */
 async function tellActive(
   parts: Parts,
-  asked: { caller: Caller },
+  asked: { caller: Caller } & Came,
   key: { key: string; request: string } | null,
   what: Wish,
 ): Promise<CoreReply> {
   const leader = leaderOf(parts);
   if (!leader) return whyNobody(parts);
   return askPeer<{ status: number; body: unknown }>(parts, leader, 'wish', {
-    ...{ by: asked.caller.by, via: parts.name, key, wish: what },
+    ...{ by: asked.caller.by, via: parts.name, ...originOf(asked), key, wish: what },
   });
 }
 

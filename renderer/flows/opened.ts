@@ -20,6 +20,7 @@ const screens: Partial<Record<string, Place>> = {
   // Job files are files: they are where the sandboxes are.
   jobs: { screen: 'sandboxes', path: '' },
   runs: { screen: 'runs' },
+  audit: { screen: 'audit' },
   settings: { screen: 'settings' },
 };
 

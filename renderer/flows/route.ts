@@ -12,6 +12,16 @@ export type Place =
   | { screen: 'launch'; sandbox: string; path: string; from?: string }
   | { screen: 'runs'; state?: string; sandbox?: string; path?: string; text?: string }
   | { screen: 'run'; run: string; task?: string; attempt?: number }
+  | {
+      screen: 'audit';
+      act?: string;
+      who?: string;
+      subject?: string;
+      via?: string;
+      text?: string;
+      since?: string;
+      entry?: string;
+    }
   | { screen: 'settings' }
   | { screen: 'link'; code: string };
 
@@ -38,6 +48,7 @@ export function placeOf(hash: string): Place {
   const [screen, ...rest] = segments(path);
   const query = new URLSearchParams(search);
   if (screen === 'recovery' || screen === 'settings') return { screen };
+  if (screen === 'audit') return { screen, ...given(query, 'act', 'who', 'subject', 'via', 'text', 'since', 'entry') };
   if (screen === 'nodes') return { screen, ...given(query, 'node') };
   if (screen === 'link' && rest[0]) return { screen, code: rest[0] };
   if (screen === 'launch' && rest.length > 1) {
@@ -74,6 +85,7 @@ export function hashOf(place: Place): string {
     overview: [],
     nodes: [],
     recovery: [],
+    audit: [],
     settings: [],
     sandboxes: ['sandbox', 'path'],
     launch: ['sandbox', 'path'],

@@ -7,7 +7,7 @@
  * Invariants: I2, I5, I6, I8, I11, I12, I13 of PROTOCOL section 14.
  */
 import type { Charter, Entry, StoredEntry } from '../../node-runtime/contract/facts.ts';
-import type { LiveEvent, Run } from '../../node-runtime/contract/model.ts';
+import type { AuditRow, LiveEvent, Run } from '../../node-runtime/contract/model.ts';
 import type { PeerMessage } from '../../node-runtime/contract/peer-messages.ts';
 import { termText } from '../../node-runtime/core/cluster/terms.ts';
 import type { Effect, Order, Reply } from '../../node-runtime/core/effects.ts';
@@ -57,6 +57,8 @@ export class Checks {
   private readonly live = new Map<string, Set<string>>();
   private readonly told = new Map<string, Published>();
   private readonly states = new Map<string, string>();
+  /** index and term → the row of the audit that was made of it first. */
+  private readonly rows = new Map<string, string>();
   /** node → the claim it followed last, before one of its own. */
   private readonly followed = new Map<string, string>();
   private readonly adopted = new Set<string>();
@@ -282,6 +284,19 @@ export class Checks {
 
   filed(node: SimNode, runs: Run[]): void {
     for (const run of runs) this.seek(node, (f) => f.kind === 'runEnded' && f.run === run.id);
+  }
+
+  /** A row of the audit is made of a committed entry, and is the same wherever and however often it is made. */
+  audited(node: SimNode, rows: AuditRow[], isLive: boolean): void {
+    for (const row of rows) {
+      if (isLive) this.isCommitted(node, row.index, 'a row of the audit');
+      const name = `${row.index} ${row.term}`;
+      const text = JSON.stringify(row);
+      const known = this.rows.get(name) ?? text;
+      if (known !== text)
+        this.fail(`${node.id} tells of entry ${row.index} other than was told: ${text}, not ${known}`);
+      this.rows.set(name, text);
+    }
   }
 
   /** The newest entry that says so, if there is one, is committed. */

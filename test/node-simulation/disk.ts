@@ -125,7 +125,8 @@ export const saveAttempts =
 export function load(kept: Kept): Loaded {
   const { records, store, floor, snapshot } = kept;
   const entries = kept.entries.filter((entry) => entry.index > (snapshot?.index ?? 0));
-  return { records: { ...records }, store, floor, snapshot, entries, end: endOfKept(kept) };
+  // Rows of all of them are made again at each reading, and have to be the same.
+  return { records: { ...records }, store, floor, snapshot, entries, end: endOfKept(kept), auditedUpTo: 0 };
 }
 
 // --------------------------------------------------------------------- the disk

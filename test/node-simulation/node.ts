@@ -7,6 +7,7 @@
  * again without promises and timers; where it decides anything, it does so in
  * the words of `node.ts`.
  */
+import type { ReadActs } from '../../node-runtime/auditing.ts';
 import { type Refusal, refuse } from '../../node-runtime/contract/errors.ts';
 import type { Directory, PeerMessage, Told } from '../../node-runtime/contract/peer-messages.ts';
 import { writersOf } from '../../node-runtime/core/cluster/charter.ts';
@@ -302,6 +303,8 @@ export class SimNode {
         return;
       case 'useDirectory':
         return this.useDirectory(effect.directory);
+      case 'audit':
+        return this.world.checks.audited(this, [effect.row], true);
       case 'fileRuns':
         return this.world.checks.filed(this, effect.runs);
       case 'saveSnapshot':
@@ -404,7 +407,7 @@ export class SimNode {
       if (process !== this.process) return;
       this.at(this.world.chance.happens(0.3) ? this.world.chance.whole(20, 600) : 1, async () => {
         const until = () => ({ to: Math.max(this.state.known, this.state.member.journal.base.index) });
-        const replicated = await foldFromDisk(journalOf(loaded), until);
+        const replicated = await foldFromDisk(journalOf(loaded), until, this.readActs);
         if (life !== this.life) return;
         if (!this.up || this.waking) return;
         this.world.checks.readAnew(this, replicated.index);
@@ -412,6 +415,8 @@ export class SimNode {
       });
     });
   }
+
+  private readActs = ({ rows }: ReadActs): void => this.world.checks.audited(this, rows, false);
 
   private renewStore(): void {
     this.world.count('old images found out');
@@ -445,6 +450,7 @@ export class SimNode {
           diskFull,
           committed: life === 1 ? 0 : this.state.known,
           snapshotEvery: SNAPSHOT_EVERY,
+          onRead: this.readActs,
         });
         this.state.member.now = this.mono();
         this.state.member.heardActiveAt = this.state.member.now;

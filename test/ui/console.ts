@@ -5,6 +5,7 @@
 import { type Browser, type BrowserContext, chromium, type Page, type Request, type Route } from 'playwright-core';
 import type { Cluster, Node } from '../../node-runtime/contract/model.ts';
 import type { ConsolePages } from '../support/console-pages.ts';
+import { allActs } from './audit-fixtures.ts';
 import * as f from './fixtures.ts';
 
 export const launchBrowser = (): Promise<Browser> =>
@@ -60,6 +61,7 @@ function fixtureAnswer(asked: Asked): Answer | null {
     };
   if (path.startsWith('/api/v1/cluster/authority'))
     return { json: method === 'POST' ? f.authorityChanging : f.authority };
+  if (path === '/api/v1/audit') return { json: { rows: allActs.slice(0, 200), gaps: [], cursor: '1' } };
   if (path === '/api/v1/users') return { json: { users: f.users } };
   if (path === '/api/v1/tokens') return { json: { tokens: f.tokens } };
   if (path === '/api/v1/sandboxes')

@@ -8,6 +8,7 @@
 import { Command, type Option } from 'commander';
 import { limits } from '../../contract/limits.ts';
 import type { Role } from '../../contract/model.ts';
+import { type AuditOptions, audit } from './audit-command.ts';
 import { clusterCommands } from './cluster-tree.ts';
 import { completionScript, shells } from './completion.ts';
 import { decide, decisions } from './decide-command.ts';
@@ -308,6 +309,28 @@ function peopleCommands(program: Command, add: Add): void {
   add(user, 'rm <name>', {
     summary: 'remove a person',
     act: (context, _, [name = '']) => people.userRemove(context, name),
+  });
+  add(program, 'audit', {
+    summary: 'who did what, from where, when; newest first',
+    examples: [
+      'binnacle audit --who noor --since 7d',
+      'binnacle audit --act people                       # or cluster, files, runs; or one act: userChanged',
+      'binnacle audit --subject line-qa --text nightly',
+      'binnacle audit --since 2026-03-01 --export march.csv',
+    ],
+    options: [
+      option('--who <name>', 'of this person; token:ID, desktop or node for others'),
+      option('--act <act>', 'only this area (people, cluster, files, runs) or this act'),
+      option('--subject <name>', 'only what was done to this person, node, sandbox or run'),
+      option('--via <node>', 'only what came through this node'),
+      option('--since <time>', 'a date, a time, or how long ago: 30min, 2h, 7d'),
+      option('--until <time>', 'before this time'),
+      option('--text <text>', 'somewhere in what is told'),
+      number('--limit <n>', 'how many (default 20)', 1, 1_000_000),
+      option('--all', 'all there is'),
+      option('--export <file>', 'all of it into FILE.csv (spreadsheets) or FILE.jsonl (lines of JSON)'),
+    ],
+    act: (context, options: AuditOptions) => audit(context, options),
   });
 }
 

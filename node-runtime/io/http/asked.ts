@@ -38,6 +38,8 @@ export type Asked<N extends RouteName> = {
   head: boolean;
   /** Of the other side; `local` on the private door. */
   address: string;
+  /** Name of the node to which it came first, where that is not this one. */
+  via?: string;
   /** Came over TLS. */
   secure: boolean;
   /** Aborted when the other side left, or when the server stops and an endless answer has to end. */

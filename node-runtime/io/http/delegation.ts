@@ -36,6 +36,8 @@ export type Delegated = {
   via: string | null;
   /** Of who asked first. */
   address: string;
+  /** Name of the node to which it came first; null: to this one. */
+  through: string | null;
   /** It alters state. */
   change: boolean;
   /** The whole body, bounded; may be asked for again, also by the handler here. */
@@ -78,7 +80,7 @@ export function delegatedOf(
   return {
     ...{ name, door: door.kind, method: request.method ?? route.method, target: request.url ?? '' },
     ...{ headers: passedHeaders(request), caller: from.caller, hops: from.hops, via: from.via },
-    ...{ address: from.address, change: route.change, signal },
+    ...{ address: from.address, through: from.through, change: route.change, signal },
     async body() {
       if (held.taken) throw new Error('broken promise: a body that was taken as a stream is asked for');
       if (held.whole) return held.whole;
@@ -111,9 +113,16 @@ function passedHeaders(request: IncomingMessage): Record<string, string> {
 const CALLER = 'binnacle-caller';
 const HOPS = 'binnacle-hops';
 const ADDRESS = 'binnacle-address';
+const THROUGH = 'binnacle-through';
 
 /** What the member that passed a request on says about it. */
-export type PeerWord = { caller: Caller | null; hops: number; via: string | null; address: string };
+export type PeerWord = {
+  caller: Caller | null;
+  hops: number;
+  via: string | null;
+  address: string;
+  through: string | null;
+};
 
 const SaidCaller = z.strictObject({
   by: z.string().min(1).max(200),
@@ -124,12 +133,25 @@ const SaidCaller = z.strictObject({
 
 /** Only for the peer door: `via` is the member at the other end, `address` that of its connection. */
 export function readPeerWord(request: IncomingMessage, via: string, address: string): PeerWord | Refusal {
-  const { [CALLER]: said, [HOPS]: hops = '0', [ADDRESS]: from = address } = request.headers;
+  const { [CALLER]: said, [HOPS]: hops = '0', [ADDRESS]: from = address, [THROUGH]: named } = request.headers;
   const bad = (name: string): Refusal => refuse('bad_request', `The header ${name} cannot be read.`);
   if (typeof hops !== 'string' || !/^\d{1,3}$/.test(hops)) return bad(HOPS);
   if (typeof from !== 'string' || !/^[\x21-\x7e]{1,100}$/.test(from)) return bad(ADDRESS);
   const caller = said === undefined ? null : callerIn(String(said));
-  return caller === undefined ? bad(CALLER) : { caller, hops: Number(hops), via, address: from };
+  if (caller === undefined) return bad(CALLER);
+  const through = named === undefined ? null : nameIn(String(named));
+  return through === undefined ? bad(THROUGH) : { caller, hops: Number(hops), via, address: from, through };
+}
+
+/** Names of nodes may hold letters that a header may not. */
+function nameIn(text: string): string | undefined {
+  if (!/^[\x21-\x7e]{1,600}$/.test(text)) return undefined;
+  try {
+    const name = decodeURIComponent(text);
+    return /^\P{Cc}{1,64}$/u.test(name) ? name : undefined;
+  } catch {
+    return undefined; // no name was written like this
+  }
 }
 
 function callerIn(text: string): Caller | undefined {
@@ -141,13 +163,18 @@ function callerIn(text: string): Caller | undefined {
   }
 }
 
-/** The headers with which a request goes on to another member. */
-export function headersToPass(asked: Pick<Delegated, 'headers' | 'hops' | 'address'>, caller: Caller | null) {
+/** The headers with which a request goes on to another member; `self` is the name of this node. */
+export function headersToPass(
+  asked: Pick<Delegated, 'headers' | 'hops' | 'address' | 'through'>,
+  caller: Caller | null,
+  self: string,
+) {
   const { by, name, role, kind } = caller ?? {};
   return {
     ...asked.headers,
     [HOPS]: String(asked.hops + 1),
     [ADDRESS]: asked.address,
+    [THROUGH]: encodeURIComponent(asked.through ?? self),
     ...(caller ? { [CALLER]: Buffer.from(JSON.stringify({ by, name, role, kind })).toString('base64url') } : {}),
   };
 }

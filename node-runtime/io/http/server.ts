@@ -129,12 +129,13 @@ export function buildServer(options: ServerOptions): HttpServer {
     if (isRefusal(caller)) return caller;
     const parts = await checkAsked(route, request, bounds, held);
     if (isRefusal(parts)) return parts;
-    const { address } = from;
+    const { address, through: via } = from;
     const tooOften = slowDown(name, parts.body, address);
     if (tooOften) return tooOften;
     const secure = door.kind !== 'private';
     const head = request.method === 'HEAD';
-    const asked = { ...parts, caller, headers: headersOf(request), head, address, secure, signal: left.signal };
+    const came = { address, ...(via === null ? {} : { via }), secure };
+    const asked = { ...parts, ...came, caller, headers: headersOf(request), head, signal: left.signal };
     const handler = options.handlers[name] as (asked: Asked<RouteName>) => Reply<RouteName> | Promise<Reply<RouteName>>;
     return handler(asked as Asked<RouteName>);
   }
@@ -143,7 +144,7 @@ export function buildServer(options: ServerOptions): HttpServer {
   function peerWord(request: IncomingMessage): PeerWord | Refusal {
     const address = addressOf(request);
     if (door.kind === 'peer') return readPeerWord(request, memberAt(request), address);
-    return { caller: door.kind === 'private' ? DESKTOP : null, hops: 0, via: null, address };
+    return { caller: door.kind === 'private' ? DESKTOP : null, hops: 0, via: null, address, through: null };
   }
 
   function memberAt({ socket }: IncomingMessage): string {

@@ -13,6 +13,10 @@ import { asFault, BrokenPromise, JournalError, promised, uncarry } from './error
 import type { Answers, Ask, FromWorker, Request } from './messages.ts';
 import type {
   AttemptRecord,
+  AuditCover,
+  AuditFiling,
+  AuditFilter,
+  FiledAct,
   FiledRun,
   JournalEnd,
   JournalProblem,
@@ -139,9 +143,12 @@ export class Journal {
     return this.ask({ kind: 'quarantined', afterId, max });
   }
 
-  /** A snapshot from another node takes the place of all entries; those after `keep` go to quarantine. */
-  installSnapshot(snapshot: Snapshot, keep: number, reason: string): Promise<void> {
-    return this.ask({ kind: 'installSnapshot', snapshot, keep, reason, at: Date.now() });
+  /**
+   * A snapshot from another node takes the place of all entries; those after `keep` go to quarantine. Rows of the audit
+   * were filed for all entries up to `audited`.
+   */
+  installSnapshot(snapshot: Snapshot, keep: number, reason: string, audited = 0): Promise<void> {
+    return this.ask({ kind: 'installSnapshot', snapshot, keep, audited, reason, at: Date.now() });
   }
 
   /** This folder is an old image: from now on it is another memory (P34). */
@@ -171,6 +178,25 @@ export class Journal {
   /** Filed runs launched at or after `since` (ms). */
   countRuns(since: number): Promise<{ total: number; failed: number }> {
     return this.ask({ kind: 'countRuns', since });
+  }
+
+  /** Filed again under the same index, a row is replaced. */
+  fileAudit(filing: AuditFiling): Promise<void> {
+    return this.ask({ kind: 'fileAudit', filing });
+  }
+
+  /** JSON of contract AuditRow, newest entry first; at most `limits.auditPageMax` + 1. */
+  audited(filter: AuditFilter): Promise<string[]> {
+    return this.ask({ kind: 'audited', filter });
+  }
+
+  /** The same of entries `from` to `to`, oldest first. */
+  auditedBetween(from: number, to: number, max: number): Promise<FiledAct[]> {
+    return this.ask({ kind: 'auditedBetween', from, to, max });
+  }
+
+  auditCover(): Promise<AuditCover> {
+    return this.ask({ kind: 'auditCover' });
   }
 
   stats(): Promise<Stats> {

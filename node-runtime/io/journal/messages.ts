@@ -8,17 +8,27 @@
  */
 import type { StoredEntry } from '../../contract/facts.ts';
 import type { CarriedError } from './errors.ts';
-import type { AttemptRecord, FiledRun, Opened, RecordName, RunFilter, Snapshot } from './records.ts';
+import type {
+  AttemptRecord,
+  AuditFiling,
+  AuditFilter,
+  FiledRun,
+  Opened,
+  RecordName,
+  RunFilter,
+  Snapshot,
+} from './records.ts';
 
 export type JournalWrite =
   | { kind: 'append'; entries: StoredEntry[] }
   | { kind: 'saveRecord'; name: RecordName; text: string }
   | { kind: 'saveSnapshot'; snapshot: Snapshot }
-  | { kind: 'installSnapshot'; snapshot: Snapshot; keep: number; reason: string; at: number }
+  | { kind: 'installSnapshot'; snapshot: Snapshot; keep: number; audited: number; reason: string; at: number }
   | { kind: 'renewStore'; store: string; register: string }
   | { kind: 'saveAttempts'; records: AttemptRecord[]; fence: string | null; gone: string[] }
   | { kind: 'cutAfter'; index: number; reason: string; at: number };
 export type HistoryWrite = { kind: 'fileRuns'; runs: FiledRun[] };
+export type AuditWrite = { kind: 'fileAudit'; filing: AuditFiling };
 export type Read =
   | { kind: 'load' }
   | { kind: 'read'; fromIndex: number; toIndex: number; max: number }
@@ -26,9 +36,12 @@ export type Read =
   | { kind: 'filedRun'; id: string }
   | { kind: 'filedRuns'; filter: RunFilter }
   | { kind: 'countRuns'; since: number }
+  | { kind: 'audited'; filter: AuditFilter }
+  | { kind: 'auditedBetween'; from: number; to: number; max: number }
+  | { kind: 'auditCover' }
   | { kind: 'stats' }
   | { kind: 'verify'; scope: 'journal' | 'all' };
-export type Ask = JournalWrite | HistoryWrite | Read | { kind: 'close' };
+export type Ask = JournalWrite | HistoryWrite | AuditWrite | Read | { kind: 'close' };
 
 export type Request = { id: number; full: number; ask: Ask };
 export type Batch = { requests: Request[] };

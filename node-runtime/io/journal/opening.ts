@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
+import { damagedActs } from './audit-log.ts';
 import { assertEngine, checkpoint, connect, connectForWork, engineVersion } from './engine.ts';
 import { type Bounds, readKept } from './entries.ts';
 import { asFault, asReadError, DiskFull, isDiskFull, JournalDamaged, JournalError } from './errors.ts';
@@ -25,12 +26,20 @@ import {
   recordNames,
   saveRecord,
 } from './records.ts';
-import { assertFile, historyFile, journalFile, makeFile, type StoreFile } from './schema.ts';
+import { assertFile, auditFile, historyFile, journalFile, makeFile, type StoreFile } from './schema.ts';
 import { checkWal, type WalFinding } from './wal.ts';
 
-export type OpenStore = { opened: Opened; bounds: Bounds; journal: Database; history: Database; lock: Database };
+export type OpenStore = {
+  opened: Opened;
+  bounds: Bounds;
+  journal: Database;
+  history: Database;
+  audit: Database;
+  lock: Database;
+};
 
-const files = [historyFile, journalFile];
+/** The journal last: a folder is a store once it is there. */
+export const files = [historyFile, auditFile, journalFile];
 const walOf = (folder: string, file: StoreFile): string => join(folder, `${file.name}-wal`);
 
 /** Throws JournalError; whatever it throws, nothing that was kept has been altered. */
@@ -60,28 +69,36 @@ function openLocked(folder: string): Omit<OpenStore, 'lock'> {
   const isNew = !existsSync(join(folder, journalFile.name));
   const findings = files.map((file) => ({ file, finding: readWal(folder, file) }));
   for (const { file } of findings) if (existsSync(join(folder, file.name))) assertHeader(folder, file);
-  const isHistoryGone = !existsSync(join(folder, historyFile.name));
-  if (!isNew && isHistoryGone) notes.push('The file history.db was missing: the history of runs begins anew.');
-  if (isHistoryGone) makeFile(folder, historyFile, () => {});
+  for (const file of [historyFile, auditFile]) {
+    if (existsSync(join(folder, file.name))) continue;
+    if (!isNew) notes.push(`The file ${file.name} was missing: ${anew[file.name]} begins anew.`);
+    makeFile(folder, file, () => {});
+  }
   if (isNew) {
     makeFile(folder, journalFile, (database) => saveRecord(database, 'store', randomBytes(16).toString('hex')));
   }
   const read = readJournal(folder);
-  readOnly(folder, historyFile, () => {});
+  for (const file of [historyFile, auditFile]) readOnly(folder, file, () => {});
   for (const { file, finding } of findings) {
     settleWal(walOf(folder, file), finding);
     notes.push(...notesOn(file, finding));
   }
   syncFolder(folder);
-  const journal = openForWork(folder, journalFile);
+  const opened: Database[] = [];
   try {
-    const history = openForWork(folder, historyFile);
-    return { opened: { ...read.opened, notes }, bounds: read.bounds, journal, history };
+    for (const file of [journalFile, historyFile, auditFile]) opened.push(openForWork(folder, file));
+    const [journal, history, audit] = opened as [Database, Database, Database];
+    return { opened: { ...read.opened, notes }, bounds: read.bounds, journal, history, audit };
   } catch (error) {
-    journal.close();
+    for (const database of opened) database.close();
     throw error;
   }
 }
+
+const anew: Record<string, string> = {
+  [historyFile.name]: 'the history of runs',
+  [auditFile.name]: 'the audit',
+};
 
 function readWal(folder: string, file: StoreFile): WalFinding {
   const finding = checkWal(walOf(folder, file));
@@ -179,7 +196,7 @@ function openForWork(folder: string, file: StoreFile): Database {
 /** Reads the open files anew from the disk and gives all that is wrong with them; changes nothing. */
 export function verifyStore(
   folder: string,
-  { journal, history }: { journal: Database; history: Database },
+  { journal, history, audit }: { journal: Database; history: Database; audit: Database },
   scope: 'journal' | 'all',
 ): JournalProblem[] {
   const problems: JournalProblem[] = [];
@@ -212,5 +229,7 @@ export function verifyStore(
   if (scope === 'journal') return problems;
   noteFile(historyFile, history);
   note(historyFile.name, () => damagedRuns(history));
+  noteFile(auditFile, audit);
+  note(auditFile.name, () => damagedActs(audit));
   return problems;
 }

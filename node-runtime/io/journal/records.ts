@@ -58,6 +58,46 @@ export type RunFilter = {
   limit: number;
 };
 
+/** A row of the audit. `text` is JSON of contract AuditRow, `words` what is searched; times in ms. */
+export type FiledAct = {
+  index: number;
+  at: number;
+  term: string;
+  by: string;
+  via: string;
+  area: string;
+  act: string;
+  subject: string;
+  words: string;
+  text: string;
+};
+/**
+ * `text` is looked for, without case, in what the row says; one or two
+ * characters only among the newest 20,000 rows below `before`.
+ */
+export type AuditFilter = {
+  by?: string;
+  area?: string;
+  act?: string;
+  subject?: string;
+  via?: string;
+  text?: string;
+  /** At or after, in ms. */
+  since?: number;
+  /** Before, in ms. */
+  until?: number;
+  /** Index of the last row of the page before. */
+  before?: number;
+  /** Newest index that may be shown. */
+  upTo?: number;
+  limit: number;
+};
+export type Gap = { from: number; to: number };
+/** All rows of entries up to `upTo` are here, those of the gaps apart. Rows after it may be here. */
+export type AuditCover = { upTo: number; gaps: Gap[] };
+/** Rows to file, and what is covered by them: entries after `from` up to `upTo`, or one gap. */
+export type AuditFiling = { rows: FiledAct[]; read?: { from: number; upTo: number }; filled?: Gap };
+
 /** What a controller's state is built from. */
 export type Loaded = {
   /** Records by name, null where never saved. */
@@ -69,6 +109,8 @@ export type Loaded = {
   /** All entries after the snapshot. */
   entries: StoredEntry[];
   end: JournalEnd;
+  /** The audit holds the rows of all entries up to here, or says which it lacks. */
+  auditedUpTo: number;
 };
 /** What was found in the folder. */
 export type Opened = {

@@ -1,9 +1,9 @@
 /**
- * The tables of the two files, their making and their recognition.
+ * The tables of the files, their making and their recognition.
  *
  * `journal.db` holds what must be right: it is small and checked whole at every
- * start. `history.db` holds runs to look back at; it may be large, so its rows
- * are checked when they are read. A file is made under another name and renamed
+ * start. `history.db` holds runs to look back at, `audit.db` who did what; they
+ * may be large, so their rows are checked when they are read. A file is made under another name and renamed
  * when complete: one that bears its name is never half made, so a table that is
  * missing is damage and never made anew.
  */
@@ -66,6 +66,34 @@ CREATE VIRTUAL TABLE runWords USING fts5(
 );`,
 };
 
+/**
+ * A row lies under the index of its entry, so lists are in the order of the
+ * journal and filing twice is filing once. `auditByAt` turns a time into a
+ * range of indexes. `cover` says of which entries all rows are here.
+ */
+export const auditFile: StoreFile = {
+  name: 'audit.db',
+  applicationId: 0x42696e61,
+  version: 1,
+  tables: `
+CREATE TABLE audit (
+  idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, term TEXT NOT NULL, by TEXT NOT NULL, via TEXT NOT NULL,
+  area TEXT NOT NULL, act TEXT NOT NULL, subject TEXT NOT NULL
+) STRICT;
+CREATE TABLE auditTexts (
+  idx INTEGER PRIMARY KEY, words TEXT NOT NULL, text TEXT NOT NULL, crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE cover (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
+CREATE INDEX auditByAt ON audit (at);
+CREATE INDEX auditByWho ON audit (by);
+CREATE INDEX auditByWhoAct ON audit (by, act);
+CREATE INDEX auditByArea ON audit (area);
+CREATE INDEX auditByAct ON audit (act);
+CREATE INDEX auditBySubject ON audit (subject);
+CREATE INDEX auditByVia ON audit (via);
+CREATE VIRTUAL TABLE auditWords USING fts5(words, content='', contentless_delete=1, tokenize='trigram');`,
+};
+
 /** Makes a file complete with `fill`, durable and private, then gives it its name. */
 export function makeFile(folder: string, file: StoreFile, fill: (database: Database) => void): void {
   const path = join(folder, file.name);
@@ -119,7 +147,7 @@ function wantedShape(file: StoreFile): string {
 function shapeOf(database: Database): string {
   return JSON.stringify(
     database
-      .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'runWords_*' ORDER BY name")
+      .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB '*Words_*' ORDER BY name")
       .all(),
   );
 }

@@ -3,7 +3,10 @@
  *
  * Runs in the journal worker and knows nothing of threads. All journal writes
  * of a group are kept by one synced commit or not at all; runs for the history
- * follow in a commit of their own file, so that nobody's append waits for them.
+ * and rows of the audit follow in commits of their own files, so that nobody's
+ * append waits for them. Where entries are cut or replaced the audit goes first:
+ * cut off in between, it lacks rows that are filed again, and never holds any
+ * of entries that are gone.
  * A full disk refuses the group and goes on. Any other failed write or sync is
  * thrown as a fault and never tried again: what the system says about the disk
  * after a failed sync cannot be believed (I4).
@@ -11,12 +14,13 @@
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
+import { AuditLog } from './audit-log.ts';
 import { checkpoint } from './engine.ts';
 import { Entries, readKept } from './entries.ts';
 import { asFault, asReadError, BrokenPromise, carry, DiskFull, isDiskFull } from './errors.ts';
 import { History } from './history.ts';
 import type { Answers, HistoryWrite, JournalWrite, Read, Request } from './messages.ts';
-import { type OpenStore, verifyStore } from './opening.ts';
+import { files, type OpenStore, verifyStore } from './opening.ts';
 import {
   type AttemptRecord,
   Attempts,
@@ -42,6 +46,7 @@ export class Store {
   private readonly entries: Entries;
   private readonly attempts: Attempts;
   private readonly history: History;
+  private readonly audit: AuditLog;
   private readonly syncsMs: number[] = [];
   /** After a checkpoint found no space: frames to wait for before the next try. */
   private readonly checkpointFrom = new Map<Database, number>();
@@ -55,6 +60,7 @@ export class Store {
     this.entries = new Entries(open.journal, open.bounds);
     this.attempts = new Attempts(open.journal);
     this.history = new History(open.history);
+    this.audit = new AuditLog(open.audit);
   }
 
   /** Answers every request of a group in order. Throws only a fault, after which the store must not be used. */
@@ -62,19 +68,54 @@ export class Store {
     const answers: Answers = { done: [], values: [], failed: [], full: this.full };
     const journalWork: Taken[] = [];
     const historyWork: Taken[] = [];
+    const auditWork: Taken[] = [];
     const reads: Taken[] = [];
     for (const request of group) {
       const { ask } = request;
       if (ask.kind === 'close') continue;
-      if (ask.kind === 'fileRuns') historyWork.push({ request, work: () => this.writeHistory(ask) });
+      if (ask.kind === 'fileAudit') auditWork.push({ request, work: () => this.audit.file(ask.filing) });
+      else if (ask.kind === 'fileRuns') historyWork.push({ request, work: () => this.writeHistory(ask) });
       else if (isRead(ask)) reads.push({ request, work: () => this.read(ask) });
       else journalWork.push({ request, work: () => this.writeJournal(ask) });
     }
-    this.commitJournal(journalWork, answers);
+    const cuts = journalWork.filter(
+      ({ request: { ask } }) => ask.kind === 'cutAfter' || ask.kind === 'installSnapshot',
+    );
+    const isCut = this.cutAudit(cuts, auditWork, answers);
+    if (isCut) this.commitJournal(journalWork, answers);
     this.commit(this.open.history, historyWork, answers);
+    if (cuts.length === 0) this.commit(this.open.audit, auditWork, answers);
+    if (!isCut) this.refuseAll(journalWork, answers);
     for (const taken of reads) this.answerRead(taken, answers);
     answers.full = this.full;
     return answers;
+  }
+
+  /**
+   * The audit before the journal, where entries go: with all that is to be filed, since that is of entries before the cut
+   * as well as after it. False when there is no space for it.
+   */
+  private cutAudit(cuts: Taken[], filings: Taken[], answers: Answers): boolean {
+    if (cuts.length === 0) return true;
+    const first = cuts.map(({ request }) => ({ request, work: () => this.cutAuditFor(request.ask) }));
+    const inOrder = [...filings, ...first].sort((one, other) => one.request.id - other.request.id);
+    const mine: Answers = { done: [], values: [], failed: [], full: 0 };
+    const isKept = this.commit(this.open.audit, inOrder, mine);
+    const isFiling = (id: number) => filings.some(({ request }) => request.id === id);
+    answers.done.push(...mine.done.filter(isFiling));
+    answers.failed.push(...mine.failed.filter(({ id }) => isFiling(id)));
+    return isKept;
+  }
+
+  private cutAuditFor(ask: Request['ask']): void {
+    if (ask.kind === 'cutAfter') this.audit.cut(ask.index);
+    if (ask.kind === 'installSnapshot') this.audit.cut(ask.keep, ask.audited);
+  }
+
+  private refuseAll(work: Taken[], answers: Answers): void {
+    const error = carry(new DiskFull(`No space is left in ${this.folder}; nothing was kept of this.`));
+    for (const { request } of work) answers.failed.push({ id: request.id, error });
+    this.full += 1;
   }
 
   private commitJournal(work: Taken[], answers: Answers): void {
@@ -148,6 +189,9 @@ export class Store {
     if (ask.kind === 'filedRun') return this.history.one(ask.id);
     if (ask.kind === 'filedRuns') return this.history.list(ask.filter);
     if (ask.kind === 'countRuns') return this.history.count(ask.since);
+    if (ask.kind === 'audited') return this.audit.list(ask.filter);
+    if (ask.kind === 'auditedBetween') return this.audit.rowsBetween(ask.from, ask.to, ask.max);
+    if (ask.kind === 'auditCover') return this.audit.cover();
     if (ask.kind === 'stats') return this.stats();
     return verifyStore(this.folder, this.open, ask.scope);
   }
@@ -156,7 +200,8 @@ export class Store {
     const { floor, snapshot, entries, end } = readKept(this.open.journal);
     const records = Object.fromEntries(outerRecords.map((name) => [name, readRecord(this.open.journal, name)]));
     const store = readRecord(this.open.journal, 'store')!;
-    return { records: records as Loaded['records'], store, floor, snapshot, entries, end };
+    const auditedUpTo = this.audit.cover().upTo;
+    return { records: records as Loaded['records'], store, floor, snapshot, entries, end, auditedUpTo };
   }
 
   private answerRead({ request, work }: Taken, answers: Answers): void {
@@ -165,7 +210,7 @@ export class Store {
     } catch (error) {
       answers.failed.push({
         id: request.id,
-        error: carry(asReadError(error, `(journal.db or history.db) in ${this.folder}`)),
+        error: carry(asReadError(error, `(journal.db, history.db or audit.db) in ${this.folder}`)),
       });
     }
   }
@@ -182,8 +227,8 @@ export class Store {
     const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
     const { bavail, bsize } = statfsSync(this.folder);
     return {
-      bytes: bytesOf('journal.db') + bytesOf('history.db'),
-      walBytes: bytesOf('journal.db-wal') + bytesOf('history.db-wal'),
+      bytes: files.reduce((sum, { name }) => sum + bytesOf(name), 0),
+      walBytes: files.reduce((sum, { name }) => sum + bytesOf(`${name}-wal`), 0),
       syncMs: { p50: at(0.5), p99: at(0.99) },
       commits: this.commits,
       freeBytes: bavail * bsize,
@@ -194,7 +239,7 @@ export class Store {
   /** Moves what waits in the logs to the files, if it is worth it. Throws only a fault. */
   tidy(when: 'busy' | 'idle'): void {
     const worth = when === 'busy' ? framesWhenBusy : framesWhenIdle;
-    for (const database of [this.open.journal, this.open.history]) {
+    for (const database of [this.open.journal, this.open.history, this.open.audit]) {
       const { frames, done } = checkpoint(database, 'NOOP');
       if (frames - done < Math.max(worth, this.checkpointFrom.get(database) ?? 0)) continue;
       try {
@@ -210,12 +255,17 @@ export class Store {
   close(): void {
     this.open.journal.close();
     this.open.history.close();
+    this.open.audit.close();
     this.open.lock.close();
   }
 }
 
-const isRead = (ask: Request['ask']): ask is Read =>
-  ['load', 'read', 'quarantined', 'filedRun', 'filedRuns', 'countRuns', 'stats', 'verify'].includes(ask.kind);
+const readKinds: ReadonlySet<string> = new Set<Read['kind']>([
+  ...(['load', 'read', 'quarantined', 'filedRun', 'filedRuns', 'countRuns', 'stats', 'verify'] as const),
+  ...(['audited', 'auditedBetween', 'auditCover'] as const),
+]);
+
+const isRead = (ask: Request['ask']): ask is Read => readKinds.has(ask.kind);
 
 /** A request that breaks a promise has written nothing and is refused alone. */
 function runInside({ request, work }: Taken, answers: Answers): void {

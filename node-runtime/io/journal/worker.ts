@@ -65,7 +65,7 @@ class Worker {
     let chars = 0;
     let count = 0;
     for (const { ask } of this.waiting) {
-      const rows = ask.kind === 'append' ? ask.entries : ask.kind === 'fileRuns' ? ask.runs : [];
+      const rows = rowsOf(ask);
       const [more, moreChars] = [Math.max(1, rows.length), charsOf(rows)];
       if (count > 0 && (rowCount + more > limits.entriesPerBatchMax || chars + moreChars > groupCharsMax)) break;
       rowCount += more;
@@ -106,6 +106,12 @@ class Worker {
   private say(message: FromWorker): void {
     this.port.postMessage(message);
   }
+}
+
+function rowsOf(ask: Request['ask']): { text: string }[] {
+  if (ask.kind === 'append') return ask.entries;
+  if (ask.kind === 'fileRuns') return ask.runs;
+  return ask.kind === 'fileAudit' ? ask.filing.rows : [];
 }
 
 const charsOf = (rows: { text: string }[]): number => rows.reduce((sum, row) => sum + row.text.length, 0);

@@ -14,7 +14,7 @@ import { acknowledged, startAppender } from './processes.ts';
 function expectKept(folder: string, upTo: number): number {
   const store = openStore(folder);
   const texts = store.journal.prepare<[], string>('SELECT text FROM entries ORDER BY idx').pluck().all();
-  for (const database of [store.journal, store.history, store.lock]) database.close();
+  for (const database of [store.journal, store.history, store.audit, store.lock]) database.close();
   expect(texts.length).toBeGreaterThanOrEqual(upTo);
   expect(texts).toEqual(texts.map((_, at) => textAt(at + 1)));
   return texts.length;

@@ -40,6 +40,7 @@ describe('an empty folder', () => {
       snapshot: null,
       entries: [],
       end: journal.opened.end,
+      auditedUpTo: 0,
     });
   });
 
@@ -248,7 +249,7 @@ describe('closing', () => {
     await Promise.all([asked, closed, journal.close()]);
     await expect(journal.stats()).rejects.toMatchObject({ code: 'journal_closed' });
     expect(onFault).not.toHaveBeenCalled();
-    expect(readdirSync(folder).sort()).toEqual(['history.db', 'journal.db', 'lock.db']);
+    expect(readdirSync(folder).sort()).toEqual(['audit.db', 'history.db', 'journal.db', 'lock.db']);
     expect((await journalIn(folder)).opened.end.index).toBe(30);
   });
 });

@@ -35,7 +35,7 @@ async function journalIn(directory: string): Promise<Journal> {
 function refusalOf(folder: string): { code: string; message: string } | null {
   try {
     const store = openStore(folder);
-    for (const database of [store.journal, store.history, store.lock]) database.close();
+    for (const database of [store.journal, store.history, store.audit, store.lock]) database.close();
     return null;
   } catch (error) {
     return { code: (error as { code: string }).code, message: (error as Error).message };
@@ -95,14 +95,14 @@ describe('the engine', () => {
   test('syncs every commit: FULL is read back, and anything else is refused', () => {
     const folder = freshFolder();
     const store = openStore(folder);
-    for (const database of [store.journal, store.history, store.lock]) {
+    for (const database of [store.journal, store.history, store.audit, store.lock]) {
       expect(database.pragma('synchronous', { simple: true })).toBe(2);
     }
     expect(store.journal.pragma('journal_mode', { simple: true })).toBe('wal');
     expect(store.journal.pragma('wal_autocheckpoint', { simple: true })).toBe(0);
     store.journal.pragma('synchronous = NORMAL');
     expect(() => assertFull(store.journal)).toThrow(/does not sync every commit/);
-    for (const database of [store.journal, store.history, store.lock]) database.close();
+    for (const database of [store.journal, store.history, store.audit, store.lock]) database.close();
   });
 
   test('keeps the index of its log in memory, so that no shared file can fail', async () => {
@@ -263,7 +263,7 @@ function outcomeOf(folder: string, before: Map<string, Buffer>, where: string): 
     return 'refused';
   }
   const texts = store.journal.prepare('SELECT text FROM entries ORDER BY idx').pluck().all();
-  for (const database of [store.journal, store.history, store.lock]) database.close();
+  for (const database of [store.journal, store.history, store.audit, store.lock]) database.close();
   expect(texts, where).toEqual(entriesUpTo(300).map(({ text }) => text));
   expect(store.opened.register).toBe('{"promised":"0.3.n-1"}');
   expect(store.opened.attempts).toHaveLength(1);

@@ -40,7 +40,7 @@ async function leftBy(pageBytes: number, steps: number): Promise<Left> {
 const endOf = (left: Left, transaction: number): number => 32 + left.commits[transaction - 1]! * left.frameBytes;
 
 function closeAll(store: ReturnType<typeof openStore>): void {
-  for (const database of [store.journal, store.history, store.lock]) database.close();
+  for (const database of [store.journal, store.history, store.audit, store.lock]) database.close();
 }
 function write(folder: string, left: Left, log: Buffer): void {
   rmSync(folder, { recursive: true, force: true });

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Cluster, Evidence, Node, Run } from '../../../node-runtime/contract/model.ts';
+import type { AuditRow, Cluster, Evidence, Node, Run } from '../../../node-runtime/contract/model.ts';
 import { binnacle, elsewhere, eventually, hasEnded, RealNode, refusalOf } from '../../support/real-node.ts';
 
 const door = ['--listen', '127.0.0.1:0'];
@@ -224,6 +224,11 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     const activated = await binnacle(['activate', '--data', worker.data]);
     expect([activated.code, activated.err]).toEqual([0, '']);
     await eventually('the other leads', async () => (await view(watch)).active === (other === a ? 'atlas' : 'borea'));
+    const { rows } = await watch.must<{ rows: AuditRow[] }>('GET', '/api/v1/audit?act=cluster&limit=10');
+    expect(rows.find((row) => row.act === 'parkAsked')).toMatchObject({
+      ...{ by: 'desktop', via: 'deck', from: 'this computer', changes: [{ what: 'why', after: 'a new disk' }] },
+    });
+    expect(rows[0]).toMatchObject({ act: 'leadChanged', by: 'desktop', subject: other === a ? 'atlas' : 'borea' });
     await parked.start(door);
     await whole(parked);
   });
@@ -326,6 +331,16 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     });
     expect(after.term.startsWith('1.')).toBe(true);
     expect((await left.must<{ runs: Run[] }>('GET', '/api/v1/runs')).runs.length).toBe(count);
+    const { rows } = await left.must<{ rows: AuditRow[] }>('GET', '/api/v1/audit?act=lossConfirmed');
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ by: 'desktop', via: left === a ? 'atlas' : 'borea' });
+    expect(rows[0]!.changes).toEqual(
+      expect.arrayContaining([
+        { what: 'statement', after: 'The machines of both are in the skip.' },
+        { what: 'evidence', after: expect.stringContaining('heard nobody') },
+        { what: 'declared lost', after: expect.stringContaining('deck') },
+      ]),
+    );
     expect(await left.through('shared', 'count.sh')).toMatchObject({ state: 'succeeded' });
   });
 });

@@ -60,7 +60,7 @@ async function twoNodes(wanted: Wanted = {}): Promise<Whole> {
     const hasBody = method !== 'GET' && method !== 'HEAD';
     const body = hasBody ? (wanted.wholeBody ? await asked.body() : asked.stream()) : undefined;
     if (body !== undefined && 'code' in body) return body;
-    const headers = headersToPass(asked, asked.caller);
+    const headers = headersToPass(asked, asked.caller, 'ä node');
     const answer = await a.peers.request('n-b', { method, path, headers, signal, ...(body ? { body } : {}) });
     return { answer: { ...answer, ...(wanted.endless ? { endless: true } : {}) } };
   };
@@ -344,10 +344,11 @@ describe('a shell that answers itself after all', () => {
       return { mine: true };
     });
     const caller = Buffer.from('{"by":"user:eve","name":"eve","role":"admin","kind":"person"}').toString('base64url');
-    const headers = { 'binnacle-caller': caller, 'binnacle-hops': '2', 'binnacle-address': '10.0.0.1', 'x-more': '1' };
+    const said = { 'binnacle-caller': caller, 'binnacle-hops': '2', 'binnacle-address': '10.0.0.1' };
+    const headers = { ...said, 'binnacle-through': 'elsewhere', 'x-more': '1' };
     const got = await askDoor(door, { path: '/api/v1/runs', headers });
     expect(got.json).toMatchObject({ code: 'sign_in_needed' });
-    expect(seen).toMatchObject({ caller: null, hops: 0, via: null, address: '127.0.0.1', headers: {} });
+    expect(seen).toMatchObject({ caller: null, hops: 0, via: null, through: null, address: '127.0.0.1', headers: {} });
     const viewer = await askDoor(door, { path: '/api/v1/runs', headers, token: 'viewer' });
     expect(viewer.json).toMatchObject({ by: 'token:v' });
   });
@@ -400,6 +401,9 @@ describe('the peer door', () => {
     { 'binnacle-hops': '-1' },
     { 'binnacle-hops': 'x' },
     { 'binnacle-address': 'a b' },
+    { 'binnacle-through': '%00' },
+    { 'binnacle-through': '%E0%A4%A' },
+    { 'binnacle-through': 'n'.repeat(65) },
   ])('refuses %j', async (headers) => {
     const whole = await twoNodes();
     expect(await askB(whole, '/api/v1/runs', headers)).toMatchObject({ status: 400 });

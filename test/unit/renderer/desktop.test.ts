@@ -26,7 +26,7 @@ describe('what is opened outside', () => {
       else expect(placeOf(hashOf(place))).toEqual(place);
     }
     expect(await placeOfLink({ open: 'screen', screen: 'runs' }, never)).toEqual({ screen: 'runs' });
-    expect(await placeOfLink({ open: 'screen', screen: 'audit' }, never)).toMatch(/no screen/);
+    expect(await placeOfLink({ open: 'screen', screen: 'schedules' }, never)).toMatch(/no screen/);
   });
   it('shows a run, a folder, or a file in its folder', async () => {
     expect(await placeOfLink({ open: 'run', run: 'r-1' }, never)).toEqual({ screen: 'run', run: 'r-1' });
