@@ -10,7 +10,8 @@ import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Role, Session } from '../contract/model.ts';
 import { creatorOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
-import { type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
+import { programInWords } from '../core/access/program-words.ts';
+import { type Asked, type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
 import { identify } from './identify.ts';
@@ -30,6 +31,14 @@ type PeopleRoutes =
   | 'tokens'
   | 'tokenCreate'
   | 'tokenRemove';
+
+/** From where and with what a session was opened, so that people know it again. */
+type Opened = { from: string; program?: string };
+
+function openedBy({ address, headers }: Pick<Asked<'signIn'>, 'address' | 'headers'>): Opened {
+  const program = programInWords(headers.userAgent);
+  return { from: address, ...(program === null ? {} : { program }) };
+}
 
 const newId = (): string => randomBytes(6).toString('hex');
 
@@ -59,7 +68,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   const { loop } = parts;
 
   /** A session for a person who has just proved to be one. */
-  async function openSession(name: string, role: Role) {
+  async function openSession(name: string, role: Role, opened: Opened) {
     const id = newId();
     const { secret, hash } = makeToken(id);
     const expiresAt = Date.now() + limits.sessionMs;
@@ -72,6 +81,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       user: name,
       hash,
       expiresAt,
+      ...opened,
     });
     if ('code' in made) return made;
     return {
@@ -81,22 +91,28 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   }
 
   return {
-    async signIn({ body }) {
+    async signIn(asked) {
+      const { body } = asked;
       const user = await loop.read((state) => userNamed(state.access, body.name) ?? null);
       const fits = await verifyPassword(body.password, user?.passwordHash ?? null);
       if (isRefusal(fits)) return fits;
       if (!fits || !user) return refuse('sign_in_failed', 'Name and password do not match.');
-      return openSession(user.name, user.role);
+      return openSession(user.name, user.role, openedBy(asked));
     },
 
-    async signInByLink({ body }) {
+    async signInByLink(asked) {
+      const { body } = asked;
       const link = parseToken(body.code);
       if (!link) return refuse('token_invalid', 'This is not a sign-in link.');
       const id = newId();
       const { secret, hash } = makeToken(id);
       const expiresAt = Date.now() + limits.sessionMs;
       const by = await loop.read((state) => creatorOf(state.access, link.hash) ?? 'nobody');
-      const made = await loop.ask(by, null, { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } });
+      const made = await loop.ask(by, null, {
+        wish: 'useLink',
+        hash: link.hash,
+        session: { id, hash, expiresAt, ...openedBy(asked) },
+      });
       if ('code' in made) return made;
       const caller = await identify(parts, { session: secret });
       if ('code' in caller) return caller;
@@ -172,6 +188,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
         role: body.role,
         hash,
         ...expiry,
+        ...(body.scope ? { scope: body.scope } : {}),
       });
       if ('code' in made) return made;
       return { status: 201, body: { ...(made.body as object), secret } as never };

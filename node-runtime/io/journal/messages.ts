@@ -25,7 +25,7 @@ export type Read =
   | { kind: 'quarantined'; afterId: number; max: number }
   | { kind: 'filedRun'; id: string }
   | { kind: 'filedRuns'; filter: RunFilter }
-  | { kind: 'countRuns'; since: number }
+  | { kind: 'countRuns'; since: number; visible?: RunFilter['visible'] }
   | { kind: 'stats' }
   | { kind: 'verify'; scope: 'journal' | 'all' };
 export type Ask = JournalWrite | HistoryWrite | Read | { kind: 'close' };
