@@ -18,6 +18,7 @@ import { rightsIn, sees, type Visible, visibleTo } from '../core/access/rights.t
 import { sandboxOfRun } from '../core/jobs/jobs.ts';
 import { unknownSandbox } from '../core/sandboxes/sandboxes.ts';
 import { type Asked, atLeast, type Caller } from '../io/http/asked.ts';
+import { noteUsed } from './identify.ts';
 import type { Parts } from './parts.ts';
 import { isRefusal } from './wish.ts';
 
@@ -103,7 +104,7 @@ export function rightsShown(caller: Caller, sandbox: string, list: RightsEntry[]
 export async function stillMay(parts: Parts, name: RouteName, asked: Subject): Promise<boolean> {
   const caller = presentCaller(parts, asked.caller);
   if (!caller || !atLeast(caller.role, routes[name].role as Role)) return false;
-  if (caller.credential) parts.lastUsed.set(caller.credential, Date.now());
+  if (caller.credential) noteUsed(parts, caller.credential);
   return (await rightsRefusal(parts, name, { ...asked, caller })) === null;
 }
 

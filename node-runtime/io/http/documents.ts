@@ -45,13 +45,19 @@ function sectionOf(name: string, route: Route): string {
     `## ${name}\n`,
     `\`${route.method} ${route.path}\``,
     '',
-    `${route.summary}. Least role: ${route.role}. Answers ${route.status}${answerText(route.answer)}.`,
+    `${route.summary}. Least role: ${route.role}.${needText(route)} Answers ${route.status}${answerText(route.answer)}.`,
     ...(route.change ? ['', 'Takes an `Idempotency-Key`.'] : []),
     ...fieldTable('Query', route.query),
     ...(route.body === 'bytes' ? ['', 'Body: bytes of any media type.'] : []),
     ...(route.body instanceof z.ZodObject ? fieldTable('JSON body', route.body) : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function needText({ needs, path }: Route): string {
+  if (needs === null || needs === 'administer') return '';
+  const where = path.includes('{run}') ? 'the sandbox of the run' : 'the sandbox';
+  return ` Needs the right to ${needs} in ${where}.`;
 }
 
 function answerText(answer: Route['answer']): string {
