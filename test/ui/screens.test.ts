@@ -36,6 +36,19 @@ const asking: Override = ({ path }) => {
   if (path === '/api/v1/discovered') return { json: { discovered: f.discovered } };
   return path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
 };
+const withRights: Override = ({ method, path }) =>
+  method === 'GET' && path === '/api/v1/sandboxes'
+    ? { json: { sandboxes: [f.listed, ...f.sandboxes.slice(1)] } }
+    : null;
+const emptied: Override = ({ method, path }) =>
+  method === 'GET' && path === '/api/v1/sandboxes'
+    ? { json: { sandboxes: [{ ...f.listed, rights: [] }, ...f.sandboxes.slice(1)] } }
+    : null;
+const onlyLooking: Override = ({ method, path }) => {
+  if (method !== 'GET') return null;
+  if (path === '/api/v1/sandboxes') return { json: { sandboxes: f.onlyLooking } };
+  return path === '/api/v1/session' ? { json: { ...f.operator } } : null;
+};
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -55,6 +68,26 @@ const screens: Screen[] = [
   { name: 'runs', hash: '#/runs', shows: 'r-8f22' },
   { name: 'run', hash: '#/runs/r-8f2c?task=load-3', shows: 'psql: error' },
   { name: 'settings', hash: '#/settings', shows: 'nightly import on quay-2' },
+  {
+    name: 'rights',
+    hash: '#/sandboxes/ingest',
+    shows: 'line 4 controller',
+    click: 'Who may what…',
+    answer: withRights,
+  },
+  {
+    name: 'rights that shut everybody out',
+    hash: '#/sandboxes/ingest',
+    shows: 'Nobody but administrators will see ingest',
+    click: 'Who may what…',
+    answer: emptied,
+  },
+  {
+    name: 'folder that one may only look at',
+    hash: '#/sandboxes/ingest/jobs',
+    shows: 'You may read',
+    answer: onlyLooking,
+  },
   { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },
   { name: 'keyboard help', hash: '#/', shows: 'What can be done', press: '?' },

@@ -7,7 +7,7 @@ import { plural } from '../../kit/words.ts';
 
 export const allRights: readonly Right[] = ['read', 'write', 'execute'];
 /** Heads of columns. */
-export const rightVerbs: Record<Right, string> = { read: 'Look', write: 'Change files', execute: 'Launch, cancel' };
+export const rightVerbs: Record<Right, string> = { read: 'Look', write: 'Change files', execute: 'Launch' };
 const verbs: Record<Right, string> = { read: 'read', write: 'change files', execute: 'launch' };
 
 /** ['read', 'write'] → "read and change files". */
