@@ -14,7 +14,7 @@ import { type Refusal, refuse } from '../contract/errors.ts';
 import type { LiveEvent, Right, RightsEntry, Role } from '../contract/model.ts';
 import { type Need, type RouteName, routes } from '../contract/routes.ts';
 import { credentialNow } from '../core/access/access.ts';
-import { rightsIn, sees, type Visible, visibleTo } from '../core/access/rights.ts';
+import { mayIn, rightsIn, type Visible, visibleTo } from '../core/access/rights.ts';
 import { sandboxOfRun } from '../core/jobs/jobs.ts';
 import { unknownSandbox } from '../core/sandboxes/sandboxes.ts';
 import { type Asked, atLeast, type Caller } from '../io/http/asked.ts';
@@ -128,7 +128,7 @@ export function eventFor(parts: Parts, caller: Caller, event: LiveEvent): LiveEv
   if (!present) return null;
   if (seesEverything(present)) return event;
   const sandbox = sandboxOfEvent(event);
-  if (sandbox === undefined || sees(visibleHere(parts, present))(sandbox)) return event;
+  if (sandbox === undefined || mayIn(parts.loop.state.replicated.access.rights, present, sandbox, 'read')) return event;
   const isRights = event.kind === 'sandbox' && event.change === 'rights';
   return isRights ? { kind: 'cluster', position: event.position, at: event.at } : null;
 }
