@@ -9,6 +9,7 @@ import { type ErrorCode, errors } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Route, routes } from '../../contract/routes.ts';
 import { routeNames } from './addresses.ts';
+import { needText } from './openapi.ts';
 
 const MADE = '<!-- Made from the contract by `npm run docs`. Do not edit. -->';
 
@@ -52,12 +53,6 @@ function sectionOf(name: string, route: Route): string {
     ...(route.body instanceof z.ZodObject ? fieldTable('JSON body', route.body) : []),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-function needText({ needs, path }: Route): string {
-  if (needs === null || needs === 'administer') return '';
-  const where = path.includes('{run}') ? 'the sandbox of the run' : 'the sandbox';
-  return ` Needs the right to ${needs} in ${where}.`;
 }
 
 function answerText(answer: Route['answer']): string {
