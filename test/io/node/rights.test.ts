@@ -144,7 +144,10 @@ beforeAll(async () => {
   await Promise.all([nodes.standby, nodes.worker].map((node) => node.start(door)));
   await eventually(
     'paired',
-    async () => (await admin.must<Cluster>('GET', '/api/v1/cluster')).mode === 'paired',
+    async () => {
+      const cluster = await admin.must<Cluster>('GET', '/api/v1/cluster').catch(() => null);
+      return cluster?.fresh && cluster.mode === 'paired';
+    },
     40_000,
   );
   for (const name of ['ops', 'eva']) await admin.must('POST', '/api/v1/users', { name, role: 'operator', password });
