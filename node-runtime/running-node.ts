@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { AuditPageShape, makeAuditing } from './auditing.ts';
 import { makeContents } from './contents.ts';
 import { errors, type Refusal, refuse } from './contract/errors.ts';
+import { limits } from './contract/limits.ts';
 import type { LiveEvent, Run } from './contract/model.ts';
 import { type Directory, type PeerMessage, PeerMessageShape, type Told } from './contract/peer-messages.ts';
 import { votersOf, writersOf } from './core/cluster/charter.ts';
@@ -39,6 +40,7 @@ import { shownIn } from './io/http/checks.ts';
 import { openPeers, type Peers } from './io/http/peers.ts';
 import { buildServer, type HttpServer } from './io/http/server.ts';
 import type { SetupHandlers } from './io/http/setup-door.ts';
+import { makeThrottle } from './io/http/throttle.ts';
 import { JournalError } from './io/journal/errors.ts';
 import { openJournal } from './io/journal/journal.ts';
 import type { FiledRun } from './io/journal/records.ts';
@@ -62,8 +64,10 @@ import { makeHandlers } from './requests/handlers.ts';
 import { identify } from './requests/identify.ts';
 import { innerRoutes } from './requests/inner.ts';
 import { localFolder } from './requests/local-sandboxes.ts';
-import type { Parts } from './requests/parts.ts';
+import type { ListedSandbox, Parts } from './requests/parts.ts';
+import { stillMay } from './requests/rights.ts';
 import { summaryOfRun } from './requests/runs.ts';
+import { withRights } from './requests/sandboxes.ts';
 import { programVersion } from './version.ts';
 import { makeWhereabouts } from './whereabouts.ts';
 import { makeWorker, type OwnWorker } from './worker.ts';
@@ -432,6 +436,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       handlers,
       identify: (shown: Parameters<typeof identify>[1]) => identify(parts, shown),
       delegate: makeDelegate(parts),
+      stillMay: (name: Parameters<typeof stillMay>[1], asked: Parameters<typeof stillMay>[2]) =>
+        stillMay(parts, name, asked),
+      throttle: makeThrottle(limits.signInTriesPerMinute, limits.signInKeptMax),
       pages: builtPages(),
       log,
     };
@@ -629,12 +636,17 @@ function originOf(boot: string, node: string): number {
   return bytes.readUInt32BE(0) * 1_000;
 }
 
-async function sandboxOf(parts: Parts, name: string): Promise<SandboxRecord | Refusal> {
+async function sandboxOf(parts: Parts, name: string): Promise<ListedSandbox | Refusal> {
   const { loop } = parts;
-  if (loop.state.member.keepsJournal) return loop.read((state) => sandboxNamed(state.sandboxes, name));
+  if (loop.state.member.keepsJournal) {
+    return loop.read(({ sandboxes, access }) => {
+      const record = sandboxNamed(sandboxes, name);
+      return 'code' in record ? record : withRights(record, access.rights);
+    });
+  }
   const leader = leaderOf(parts);
   if (!leader) return whyNobody(parts);
-  return askPeer<SandboxRecord>(parts, leader, `sandbox?${new URLSearchParams({ name })}`);
+  return askPeer<ListedSandbox>(parts, leader, `sandbox?${new URLSearchParams({ name })}`);
 }
 
 async function viewOfLocal(record: SandboxRecord) {

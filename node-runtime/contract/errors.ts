@@ -58,6 +58,16 @@ export const errors = {
     title: 'Your role does not allow this',
     next: 'Ask an administrator for a higher role.',
   },
+  right_missing: {
+    status: 403,
+    title: 'Your rights in this sandbox do not allow this',
+    next: 'Ask an administrator: binnacle sandbox rights NAME shows and changes who may what.',
+  },
+  scope_exceeded: {
+    status: 403,
+    title: 'This token is limited to named sandboxes',
+    next: 'Use another token, or make one without this limit: binnacle token create.',
+  },
   host_refused: {
     status: 421,
     title: 'This node does not answer to that host name',
@@ -265,6 +275,11 @@ export const errors = {
   user_unknown: { status: 404, title: 'There is no such person', next: 'Look at the list of people.' },
   user_exists: { status: 409, title: 'A person of that name exists', next: 'Choose another name.' },
   token_unknown: { status: 404, title: 'There is no such token', next: 'Look at the list of tokens.' },
+  session_unknown: {
+    status: 404,
+    title: 'There is no such session, or no longer',
+    next: 'Look at the list of sessions: binnacle session ls.',
+  },
   last_admin: {
     status: 409,
     title: 'The last administrator cannot be removed',

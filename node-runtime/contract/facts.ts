@@ -6,7 +6,7 @@
  * state, so every controller comes to the same state. Kinds carry a version
  * when their shape changes; a fact is never edited, only followed by another.
  */
-import type { JobCheck, Problem, Role, RunState } from './model.ts';
+import type { JobCheck, Problem, RightsEntry, Role, RunState, TokenScope } from './model.ts';
 
 /** `era.number.node`, compared in that order (PROTOCOL section 2). */
 export type Term = { era: number; number: number; node: string };
@@ -183,8 +183,15 @@ export type Fact =
       user?: string;
       hash: string;
       expiresAt?: number;
+      /** Of a token of a program: it can do nothing but this. */
+      scope?: TokenScope;
+      /** Of a session: the address it was opened from, and with what, in words. */
+      from?: string;
+      program?: string;
     }
   | { kind: 'tokenRemoved'; id: string }
+  /** Ended by a person: these were signed in and are no more. */
+  | { kind: 'sessionsEnded'; ids: string[] }
   // sandboxes
   | {
       kind: 'sandboxCreated';
@@ -195,6 +202,8 @@ export type Fact =
       description: string;
     }
   | { kind: 'sandboxRemoved'; name: string }
+  /** Who may what in it; null: the role decides again. Rights stay with the name. */
+  | { kind: 'sandboxRightsChanged'; name: string; rights: RightsEntry[] | null }
   | { kind: 'filesChanged'; sandbox: string; changes: FileChange[] }
   /** A change in the directory of a local sandbox, made there already: for the audit and for consoles. */
   | {

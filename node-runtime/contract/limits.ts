@@ -72,6 +72,13 @@ export const limits = {
   passwordHashesAtOnce: 2,
   passwordHashesWaitingMax: 20,
   signInKeptMax: 10_000,
+  /** How soon an open stream ends after its session did. */
+  sessionLookMs: 400,
+  programWordsCharsMax: 60,
+  rightsEntriesMax: 100,
+  /** Sandboxes with rights of their own, with those that were removed: rights stay with the name. */
+  rightsListsMax: 2_000,
+  scopeSandboxesMax: 50,
 
   // Audit
   auditPageMax: 500,

@@ -12,10 +12,37 @@ export const Time = z.iso.datetime().meta({ description: 'UTC time, ISO 8601' })
 export const Role = z.enum(['viewer', 'operator', 'admin']).meta({ id: 'Role' });
 export type Role = z.infer<typeof Role>;
 
+/** What may be done in a sandbox. `read`: all that changes nothing; without it the sandbox is not even named. */
+export const Right = z.enum(['read', 'write', 'execute']).meta({
+  id: 'Right',
+  description: 'read: look; write: change files; execute: launch, cancel and decide runs. Without read nothing counts',
+});
+export type Right = z.infer<typeof Right>;
+/** Rights of one person or program in one sandbox, or of everybody. */
+export const RightsEntry = z
+  .object({
+    who: z
+      .string()
+      .regex(/^(everyone|user:[a-z][a-z0-9._-]{0,47}|token:[0-9a-f]{1,64})$/, 'everyone, user:NAME or token:ID'),
+    may: z.array(Right).max(3),
+  })
+  .meta({ id: 'RightsEntry' });
+export type RightsEntry = z.infer<typeof RightsEntry>;
+
 export const SandboxName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dot, dash and underline; begins with a letter or digit')
   .max(limits.sandboxNameCharsMax);
+/** What a token is limited to, whatever its role. */
+export const TokenScope = z
+  .object({
+    sandboxes: z
+      .array(z.object({ name: SandboxName, may: z.array(Right).min(1).max(3) }))
+      .min(1)
+      .max(limits.scopeSandboxesMax),
+  })
+  .meta({ id: 'TokenScope', description: 'A token with it can do nothing but this, and read how the cluster is' });
+export type TokenScope = z.infer<typeof TokenScope>;
 /** A path inside a sandbox: relative, `/` between plain names, '' for the top. Checked again where it is used. */
 export const SandboxPath = z.string().max(limits.pathBytesMax);
 
@@ -86,6 +113,7 @@ export const Happening = z
     text: z.string(),
     subject: z.string().optional().meta({ description: 'The word in text that names what it is about' }),
     run: z.string().optional(),
+    sandbox: z.string().optional().meta({ description: 'The sandbox it is about: who may not read that is not told' }),
   })
   .meta({ id: 'Happening', description: 'One line of "what happened"' });
 export type Happening = z.infer<typeof Happening>;
@@ -282,6 +310,11 @@ export const Sandbox = z
     bytes: z.number().int(),
     createdAt: Time,
     createdBy: z.string(),
+    may: z.array(Right).optional().meta({ description: 'What the caller may do in it' }),
+    rights: z
+      .array(RightsEntry)
+      .optional()
+      .meta({ description: 'Who may what, told to administrators; absent: the role decides' }),
   })
   .meta({ id: 'Sandbox' });
 export type Sandbox = z.infer<typeof Sandbox>;
@@ -487,6 +520,7 @@ export const Token = z
     createdBy: z.string(),
     expiresAt: Time.optional(),
     lastUsedAt: Time.optional(),
+    scope: TokenScope.optional(),
   })
   .meta({ id: 'Token' });
 export type Token = z.infer<typeof Token>;
@@ -499,6 +533,7 @@ export const Session = z
     expiresAt: Time.optional(),
     /** What this role may do, said by the node so that the console never guesses. */
     may: z.object({ change: z.boolean(), launch: z.boolean(), administer: z.boolean() }),
+    scope: TokenScope.optional().meta({ description: 'Of a token that is limited to sandboxes' }),
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
@@ -526,6 +561,22 @@ export const AuditRow = z
   })
   .meta({ id: 'AuditRow', description: 'Who did what, from where, when' });
 export type AuditRow = z.infer<typeof AuditRow>;
+/** A place where somebody is signed in. */
+export const SignedIn = z
+  .object({
+    id: z.string(),
+    who: z.string().meta({ description: 'Name of the person; who made the one-time link where it was one' }),
+    role: Role,
+    byLink: z.boolean().meta({ description: 'Signed in with a one-time link, not with a password' }),
+    since: Time,
+    expiresAt: Time,
+    lastSeenAt: Time.optional().meta({ description: 'As the node that answers saw it, since it was started' }),
+    from: z.string().optional().meta({ description: 'The address it was signed in from' }),
+    program: z.string().optional().meta({ description: 'With what, in words; as the program said itself' }),
+    thisOne: z.boolean(),
+  })
+  .meta({ id: 'SignedIn' });
+export type SignedIn = z.infer<typeof SignedIn>;
 
 // ----------------------------------------------------------------- events
 
@@ -542,6 +593,7 @@ export const LiveEvent = z
       position: z.number(),
       at: Time,
       run: z.string(),
+      sandbox: z.string().optional(),
       task: Task,
     }),
     z.object({
@@ -557,7 +609,7 @@ export const LiveEvent = z
       position: z.number(),
       at: Time,
       name: z.string(),
-      change: z.enum(['created', 'removed']),
+      change: z.enum(['created', 'removed', 'rights']),
     }),
     z.object({ kind: z.literal('cluster'), position: z.number(), at: Time }),
     z

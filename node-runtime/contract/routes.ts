@@ -12,6 +12,11 @@ import { limits } from './limits.ts';
 import * as m from './model.ts';
 
 export type Body = z.ZodType | 'bytes' | null;
+/**
+ * What somebody needs in the sandbox that a route is about: the one in its address, that of the run in its address, or
+ * the one its body names. `administer`: nobody who is limited to sandboxes.
+ */
+export type Need = m.Right | 'administer';
 /** What a success carries: JSON of a schema, or a stream of another media type. */
 export type Answer = z.ZodType | { media: string } | null;
 export type Route = {
@@ -19,6 +24,8 @@ export type Route = {
   /** `{name}` is one segment, `{name*}` the rest of the path. */
   path: string;
   role: 'nobody' | m.Role;
+  /** Null for a route that is about no single sandbox or run. */
+  needs: Need | null;
   change: boolean;
   status: 200 | 201 | 204;
   summary: string;
@@ -28,7 +35,7 @@ export type Route = {
   answer: Answer;
 };
 
-type Loose = Partial<Pick<Route, 'params' | 'query' | 'body' | 'answer' | 'change' | 'status'>>;
+type Loose = Partial<Pick<Route, 'params' | 'query' | 'body' | 'answer' | 'change' | 'status' | 'needs'>>;
 const none = z.object({});
 type Filled<R extends Loose> = {
   params: R extends { params: infer P extends z.ZodObject } ? P : typeof none;
@@ -50,6 +57,7 @@ export function route<R extends Loose>(
     path,
     role,
     summary,
+    needs: rest.needs ?? null,
     change: rest.change ?? method !== 'GET',
     status: rest.status ?? (rest.answer ? 200 : 204),
     params: rest.params ?? none,
@@ -116,6 +124,26 @@ export const routes = {
   }),
   session: route('GET', '/api/v1/session', 'viewer', 'Who am I and what may I do', { answer: m.Session }),
   signOut: route('DELETE', '/api/v1/session', 'viewer', 'Sign out', { change: false }),
+  sessions: route('GET', '/api/v1/sessions', 'viewer', 'Where one is signed in; administrators see others too', {
+    query: z.object({ user: z.string().max(64).optional(), all: z.enum(['1']).optional() }),
+    answer: z.object({ sessions: z.array(m.SignedIn) }),
+  }),
+  sessionEnd: route('DELETE', '/api/v1/sessions/{session}', 'viewer', 'End a session; it is useless at once', {
+    params: z.object({ session: z.string().max(64) }),
+  }),
+  sessionsEnd: route(
+    'DELETE',
+    '/api/v1/sessions',
+    'viewer',
+    'Sign out everywhere: own sessions, for administrators those of a person or all; others=1 spares this one',
+    {
+      query: z.object({
+        user: z.string().max(64).optional(),
+        all: z.enum(['1']).optional(),
+        others: z.enum(['1']).optional(),
+      }),
+    },
+  ),
   signInLink: route('POST', '/api/v1/sign-in-links', 'admin', 'Make a one-time sign-in link', {
     body: z.object({ role: m.Role.optional() }),
     answer: z.object({ code: z.string(), expiresAt: m.Time }),
@@ -146,6 +174,7 @@ export const routes = {
       role: m.Role,
       label: z.string().max(80).optional(),
       expiresInDays: z.number().int().min(1).max(3650).optional(),
+      scope: m.TokenScope.optional(),
     }),
     answer: m.Token.extend({ secret: z.string() }),
     status: 201,
@@ -375,6 +404,7 @@ export const routes = {
     status: 201,
   }),
   sandbox: route('GET', '/api/v1/sandboxes/{sandbox}', 'viewer', 'One sandbox', {
+    needs: 'read',
     params: inSandbox,
     answer: m.Sandbox,
   }),
@@ -384,7 +414,20 @@ export const routes = {
     'admin',
     'Remove a sandbox; a directory of a local one is left alone',
     {
+      needs: 'administer',
       params: inSandbox,
+    },
+  ),
+  sandboxRights: route(
+    'PUT',
+    '/api/v1/sandboxes/{sandbox}/rights',
+    'admin',
+    'Say who may what in a sandbox; null: the role decides',
+    {
+      needs: 'administer',
+      params: inSandbox,
+      body: z.object({ rights: z.array(m.RightsEntry).max(limits.rightsEntriesMax).nullable() }),
+      answer: m.Sandbox,
     },
   ),
   entries: route(
@@ -393,6 +436,7 @@ export const routes = {
     'viewer',
     'What is in a folder: folders first, then by name',
     {
+      needs: 'read',
       params: inSandbox,
       query: z.object({ path: m.SandboxPath.default(''), ...page }),
       answer: z.object({
@@ -405,6 +449,7 @@ export const routes = {
     },
   ),
   search: route('GET', '/api/v1/sandboxes/{sandbox}/search', 'viewer', 'Files whose path contains a text', {
+    needs: 'read',
     params: inSandbox,
     query: z.object({ text: z.string().min(1).max(200), limit: whole(500).min(1).optional() }),
     answer: z.object({ entries: z.array(m.Entry), more: z.boolean() }),
@@ -415,6 +460,7 @@ export const routes = {
     'viewer',
     'A file; Range and If-None-Match are honoured',
     {
+      needs: 'read',
       params: atFile,
       query: z.object({ version: whole(1e9).min(1).optional(), download: z.enum(['1']).optional() }),
       answer: { media: 'application/octet-stream' },
@@ -426,6 +472,7 @@ export const routes = {
     'operator',
     'Write a file; If-Match or If-None-Match: * guard it',
     {
+      needs: 'write',
       params: atFile,
       query: z.object({ executable: z.enum(['0', '1']).optional() }),
       body: 'bytes',
@@ -437,20 +484,23 @@ export const routes = {
     '/api/v1/sandboxes/{sandbox}/files/{path*}',
     'operator',
     'Move a file or folder to the trash',
-    { params: atFile },
+    { needs: 'write', params: atFile },
   ),
   folderCreate: route('POST', '/api/v1/sandboxes/{sandbox}/folders', 'operator', 'Make a folder', {
+    needs: 'write',
     params: inSandbox,
     body: z.object({ path: m.SandboxPath.min(1) }),
     answer: m.Entry,
     status: 201,
   }),
   move: route('POST', '/api/v1/sandboxes/{sandbox}/moves', 'operator', 'Rename or move a file or folder', {
+    needs: 'write',
     params: inSandbox,
     body: z.object({ path: m.SandboxPath.min(1), to: m.SandboxPath.min(1) }),
     answer: m.Entry,
   }),
   copy: route('POST', '/api/v1/sandboxes/{sandbox}/copies', 'operator', 'Copy a file or folder', {
+    needs: 'write',
     params: inSandbox,
     body: z.object({ path: m.SandboxPath.min(1), to: m.SandboxPath.min(1) }),
     answer: m.Entry,
@@ -462,6 +512,7 @@ export const routes = {
     'viewer',
     'The versions of a file, newest first',
     {
+      needs: 'read',
       params: atFile,
       answer: z.object({ versions: z.array(m.FileVersion) }),
     },
@@ -472,21 +523,25 @@ export const routes = {
     'operator',
     'Make an older version the newest; also undoes a delete',
     {
+      needs: 'write',
       params: inSandbox,
       body: z.object({ path: m.SandboxPath.min(1), version: z.number().int().min(1) }),
       answer: m.Entry,
     },
   ),
   trash: route('GET', '/api/v1/sandboxes/{sandbox}/trash', 'viewer', 'Deleted files that can be restored', {
+    needs: 'read',
     params: inSandbox,
     answer: z.object({ items: z.array(m.TrashItem) }),
   }),
   zip: route('GET', '/api/v1/sandboxes/{sandbox}/zip', 'viewer', 'A folder as one zip', {
+    needs: 'read',
     params: inSandbox,
     query: z.object({ path: m.SandboxPath.default('') }),
     answer: { media: 'application/zip' },
   }),
   uploadCreate: route('POST', '/api/v1/sandboxes/{sandbox}/uploads', 'operator', 'Begin a resumable upload', {
+    needs: 'write',
     params: inSandbox,
     body: z.object({
       path: m.SandboxPath.min(1),
@@ -505,10 +560,12 @@ export const routes = {
     change: false,
   }),
   upload: route('GET', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'Where an upload stands', {
+    needs: 'write',
     params: inUpload,
     answer: m.Upload,
   }),
   uploadChunk: route('PUT', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'The next bytes of an upload', {
+    needs: 'write',
     params: inUpload,
     query: z.object({ offset: whole(limits.fileBytesMax) }),
     body: 'bytes',
@@ -521,11 +578,13 @@ export const routes = {
     'operator',
     'Make the uploaded file visible, at once and whole',
     {
+      needs: 'write',
       params: inUpload,
       answer: m.Entry,
     },
   ),
   uploadCancel: route('DELETE', '/api/v1/sandboxes/{sandbox}/uploads/{upload}', 'operator', 'Give up an upload', {
+    needs: 'write',
     params: inUpload,
     change: false,
   }),
@@ -537,6 +596,7 @@ export const routes = {
     'viewer',
     'Check the text of a job file without keeping it',
     {
+      needs: 'read',
       params: inSandbox,
       body: z.object({ path: m.SandboxPath.min(1), text: z.string().max(limits.jobFileBytesMax) }),
       answer: m.JobCheck,
@@ -549,12 +609,14 @@ export const routes = {
     'viewer',
     'Parameters, tasks and where it would run',
     {
+      needs: 'read',
       params: inSandbox,
       query: z.object({ path: m.SandboxPath.min(1) }),
       answer: m.LaunchForm,
     },
   ),
   launch: route('POST', '/api/v1/runs', 'operator', 'Launch a job file', {
+    needs: 'execute',
     body: z.object({
       sandbox: m.SandboxName,
       path: m.SandboxPath.min(1),
@@ -583,10 +645,12 @@ export const routes = {
     answer: z.object({ runs: z.array(m.RunSummary), cursor: z.string().optional() }),
   }),
   run: route('GET', '/api/v1/runs/{run}', 'viewer', 'One run with tasks and attempts', {
+    needs: 'read',
     params: ofRun,
     answer: m.Run,
   }),
   cancel: route('POST', '/api/v1/runs/{run}/cancel', 'operator', 'Cancel a run: terminate, then kill', {
+    needs: 'execute',
     params: ofRun,
     answer: m.Run,
   }),
@@ -596,6 +660,7 @@ export const routes = {
     'operator',
     'Decide what an attempt of a lost worker came to',
     {
+      needs: 'execute',
       params: ofTask,
       body: z.object({ decision: z.enum(['again', 'succeeded', 'failed']) }),
       answer: m.Run,
@@ -607,6 +672,7 @@ export const routes = {
     'viewer',
     'Output of an attempt from a byte offset; follow=1 streams until it ends',
     {
+      needs: 'read',
       params: ofTask,
       query: z.object({
         attempt: whole(limits.attemptsMax).min(1).optional(),
@@ -623,6 +689,7 @@ export const routes = {
     'viewer',
     'When which byte of the output was written',
     {
+      needs: 'read',
       params: ofTask,
       query: z.object({
         attempt: whole(limits.attemptsMax).min(1).optional(),

@@ -22,6 +22,8 @@ export function answerTo(state: Replicated, wish: Wish, run: string | undefined)
       return { status: 200, body: tokenView(state.access, wish.session.id) };
     case 'createSandbox':
       return { status: 201, body: sandboxView(state.sandboxes.get(wish.name)!) };
+    case 'changeRights':
+      return { status: 200, body: rightsShown(state, wish.name) };
     case 'changeFiles':
       return changedEntry(state, wish);
     case 'noteLocalChange':
@@ -38,6 +40,16 @@ export function answerTo(state: Replicated, wish: Wish, run: string | undefined)
     default:
       return { status: 204, body: null };
   }
+}
+
+/** For who may change rights, which is an administrator. */
+function rightsShown(state: Replicated, name: string): unknown {
+  const rights = state.access.rights.get(name);
+  return {
+    ...sandboxView(state.sandboxes.get(name)!),
+    may: ['read', 'write', 'execute'],
+    ...(rights ? { rights } : {}),
+  };
 }
 
 /** The entry that a change of files made or renewed; nothing for a removal. */

@@ -12,7 +12,7 @@
  */
 import type { Charter, Entry, Fact, FileChange } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
-import type { AuditArea, AuditRow } from '../contract/model.ts';
+import type { AuditArea, AuditRow, RightsEntry } from '../contract/model.ts';
 import type { KnownToken } from './access/access.ts';
 import { termText } from './cluster/terms.ts';
 import { lossInWords } from './happenings.ts';
@@ -112,9 +112,11 @@ function toldOf(state: Replicated, entry: Entry): Told | null {
     case 'userRemoved':
     case 'tokenCreated':
     case 'tokenRemoved':
+    case 'sessionsEnded':
       return ofPeople(state, fact, who, entry.by);
     case 'sandboxCreated':
     case 'sandboxRemoved':
+    case 'sandboxRightsChanged':
     case 'filesChanged':
     case 'localFilesChanged':
       return ofFiles(state, fact, who);
@@ -316,7 +318,7 @@ function ofNodes(state: Replicated, fact: OfNodes, who: string): Told | null {
 
 // ----------------------------------------------------------------- people
 
-type OfPeople = Of<'userCreated' | 'userChanged' | 'userRemoved' | 'tokenCreated' | 'tokenRemoved'>;
+type OfPeople = Of<'userCreated' | 'userChanged' | 'userRemoved' | 'tokenCreated' | 'tokenRemoved' | 'sessionsEnded'>;
 
 function ofPeople(state: Replicated, fact: OfPeople, who: string, by: string): Told | null {
   const told = (act: string, subject: string, sentence: string, ...changes: (Change | null)[]): Told => ({
@@ -351,6 +353,13 @@ function ofPeople(state: Replicated, fact: OfPeople, who: string, by: string): T
       const label = token?.label || fact.id;
       return told('tokenRemoved', label, `${who} removed the token ${label}`, changed('role', token?.role, undefined));
     }
+    case 'sessionsEnded': {
+      const tokens = fact.ids.map((id) => state.access.tokens.get(id)).filter((one) => one !== undefined);
+      const owners = [...new Set(tokens.map((one) => one.user ?? one.label))].sort();
+      const of = owners.length > 1 ? `${owners.length} people` : (owners[0] ?? 'somebody');
+      const count = fact.ids.length === 1 ? 'a session' : `${fact.ids.length} sessions`;
+      return told('sessionsEnded', of, `${who} ended ${count} of ${of}`, { what: 'of', before: owners.join(', ') });
+    }
   }
 }
 
@@ -363,11 +372,16 @@ function tokenCreated(fact: Of<'tokenCreated'>, who: string, told: Tell): Told {
   const id = { what: 'id', after: fact.id };
   if (fact.use === 'token') {
     const label = fact.label || fact.id;
-    return told('tokenCreated', label, `${who} made the token ${label} with the role ${fact.role}`, role, expires, id);
+    const scope = fact.scope
+      ? { what: 'only in', after: fact.scope.sandboxes.map(({ name, may }) => `${name}: ${may.join(', ')}`).join('; ') }
+      : null;
+    const sentence = `${who} made the token ${label} with the role ${fact.role}`;
+    return told('tokenCreated', label, sentence, role, expires, scope, id);
   }
   if (fact.use === 'link')
     return told('linkMade', who, `${who} made a link that signs in once as ${fact.role}`, role, expires);
-  return told('signedIn', fact.user ?? who, `${who} signed in`, role, expires);
+  const program = fact.program === undefined ? null : { what: 'with', after: fact.program };
+  return told('signedIn', fact.user ?? who, `${who} signed in`, role, expires, program);
 }
 
 function sessionEnded(token: KnownToken, who: string, by: string, told: Tell): Told {
@@ -382,7 +396,10 @@ function sessionEnded(token: KnownToken, who: string, by: string, told: Tell): T
 
 // ------------------------------------------------------------------ files
 
-type OfFiles = Of<'sandboxCreated' | 'sandboxRemoved' | 'filesChanged' | 'localFilesChanged'>;
+type OfFiles = Of<'sandboxCreated' | 'sandboxRemoved' | 'sandboxRightsChanged' | 'filesChanged' | 'localFilesChanged'>;
+
+const rightsText = (rights: RightsEntry[] | null): string =>
+  rights === null ? 'as the role' : rights.map(({ who, may }) => `${who}: ${may.join(', ')}`).join('; ') || 'nobody';
 
 function ofFiles(state: Replicated, fact: OfFiles, who: string): Told {
   const told = (act: string, subject: string, sentence: string, changes: (Change | null)[]): Told => ({
@@ -404,6 +421,11 @@ function ofFiles(state: Replicated, fact: OfFiles, who: string): Told {
       const files = known?.storage === 'kept' ? { what: 'files', before: String(known.tree.files) } : null;
       const description = known?.description ? { what: 'description', before: known.description } : null;
       return told('sandboxRemoved', fact.name, `${who} removed the sandbox ${fact.name}`, [files, description]);
+    }
+    case 'sandboxRightsChanged': {
+      const before = rightsText(state.access.rights.get(fact.name) ?? null);
+      const sentence = `${who} said who may do what in ${fact.name}`;
+      return told('sandboxRightsChanged', fact.name, sentence, [changed('rights', before, rightsText(fact.rights))]);
     }
     case 'filesChanged': {
       // Those beyond what is listed are only counted: an entry may hold thousands.

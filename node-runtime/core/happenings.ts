@@ -14,8 +14,21 @@ import type { Members } from './members/members.ts';
 /** What words need of the state. */
 type Told = { jobs: Jobs; members: Members };
 
-/** The state already holds the entry. */
+/** The state already holds the entry. It says which sandbox it is about, since not everybody may know of each. */
 export function happeningOf(state: Told, entry: Entry): Happening | null {
+  const happening = inWords(state, entry);
+  const sandbox = happening ? sandboxOf(state.jobs, entry.fact) : undefined;
+  return happening && sandbox !== undefined ? { ...happening, sandbox } : happening;
+}
+
+function sandboxOf(jobs: Jobs, fact: Entry['fact']): string | undefined {
+  if (fact.kind === 'sandboxCreated' || fact.kind === 'sandboxRemoved' || fact.kind === 'sandboxRightsChanged')
+    return fact.name;
+  if ('sandbox' in fact) return fact.sandbox;
+  return 'run' in fact ? jobs.runs.get(fact.run)?.sandbox : undefined;
+}
+
+function inWords(state: Told, entry: Entry): Happening | null {
   const told = (tone: Happening['tone'], text: string, subject?: string): Happening => ({
     position: entry.index,
     at: new Date(entry.at).toISOString(),
@@ -91,6 +104,14 @@ export function happeningOf(state: Told, entry: Entry): Happening | null {
       return told('info', `${fact.name} was made by ${who}`, fact.name);
     case 'sandboxRemoved':
       return told('warn', `${fact.name} was removed by ${who}`, fact.name);
+    case 'sandboxRightsChanged':
+      return told(
+        'info',
+        fact.rights === null
+          ? `${fact.name} is open to everybody by their role again, said ${who}`
+          : `Who may what in ${fact.name} was changed by ${who}`,
+        fact.name,
+      );
     case 'userCreated':
       return told('info', `${fact.name} may sign in as ${fact.role}, added by ${who}`, fact.name);
     case 'userRemoved':

@@ -25,6 +25,8 @@ export function eventsOf(state: Replicated, entry: Entry, touched: Touched, isAu
     });
   } else if (fact.kind === 'localFilesChanged') {
     events.push({ kind: 'files', ...stamp, sandbox: fact.sandbox, revision: 0, paths: fact.paths });
+  } else if (fact.kind === 'sandboxRightsChanged') {
+    events.push({ kind: 'sandbox', ...stamp, name: fact.name, change: 'rights' });
   } else if (fact.kind === 'sandboxCreated' || fact.kind === 'sandboxRemoved') {
     events.push({
       kind: 'sandbox',
@@ -36,7 +38,8 @@ export function eventsOf(state: Replicated, entry: Entry, touched: Touched, isAu
     events.push({ kind: 'cluster', ...stamp });
   } else if ('task' in fact && fact.kind !== 'attemptAdopted') {
     const task = taskOf(state.jobs, fact.run, fact.task);
-    if (task) events.push({ kind: 'task', ...stamp, run: fact.run, task });
+    const sandbox = state.jobs.runs.get(fact.run)?.sandbox;
+    if (task) events.push({ kind: 'task', ...stamp, run: fact.run, ...(sandbox ? { sandbox } : {}), task });
   }
   for (const run of touched.runs) {
     const summary = summaryOf(state.jobs, run);

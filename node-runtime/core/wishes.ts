@@ -12,8 +12,10 @@
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { AuthorityCertificate, Fact, FileChange, Plan } from '../contract/facts.ts';
 import { limits } from '../contract/limits.ts';
-import type { Role } from '../contract/model.ts';
+import type { RightsEntry, Role } from '../contract/model.ts';
 import * as access from './access/access.ts';
+import { decideRights } from './access/rights.ts';
+import { decideEndSessions, type Whose } from './access/sessions.ts';
 import * as jobs from './jobs/jobs.ts';
 import { decideRotate } from './members/authority.ts';
 import * as members from './members/members.ts';
@@ -27,18 +29,14 @@ export type Wish =
   | { wish: 'createUser'; name: string; role: Role; passwordHash: string }
   | { wish: 'changeUser'; name: string; role?: Role; passwordHash?: string; keepSession?: string }
   | { wish: 'removeUser'; name: string }
-  | {
-      wish: 'createToken';
-      id: string;
-      use: 'token' | 'session' | 'link';
-      label: string;
-      role: Role;
-      user?: string;
-      hash: string;
-      expiresAt?: number;
-    }
+  | ({ wish: 'createToken' } & access.NewToken)
   | { wish: 'removeToken'; id: string }
-  | { wish: 'useLink'; hash: string; session: { id: string; hash: string; expiresAt: number } }
+  | {
+      wish: 'useLink';
+      hash: string;
+      session: { id: string; hash: string; expiresAt: number; from?: string; program?: string };
+    }
+  | { wish: 'endSessions'; whose: Whose; session?: string; keep?: string }
   | {
       wish: 'createSandbox';
       name: string;
@@ -48,6 +46,7 @@ export type Wish =
       directory?: string;
     }
   | { wish: 'removeSandbox'; name: string }
+  | { wish: 'changeRights'; name: string; rights: RightsEntry[] | null }
   | { wish: 'changeFiles'; sandbox: string; changes: FileChange[]; guard?: FileGuard }
   /** Tells of a change in a local directory; it was made there already. */
   | {
@@ -101,10 +100,14 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return access.decideRemoveToken(state.access, wish.id);
     case 'useLink':
       return access.decideUseLink(state.access, wish.hash, wish.session, circumstances.now);
+    case 'endSessions':
+      return decideEndSessions(state.access, wish);
     case 'createSandbox':
       return sandboxes.decideCreateSandbox(state.sandboxes, wish);
     case 'removeSandbox':
       return sandboxes.decideRemoveSandbox(state.sandboxes, wish.name, jobs.usesSandbox(state.jobs, wish.name));
+    case 'changeRights':
+      return changeRights(state, wish);
     case 'changeFiles':
       return sandboxes.decideChanges(state.sandboxes, wish.sandbox, wish.changes, wish.guard);
     case 'noteLocalChange':
@@ -136,6 +139,12 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
     case 'removeNode':
       return decideRemoveNode(state, wish.node);
   }
+}
+
+function changeRights(state: Replicated, wish: Extract<Wish, { wish: 'changeRights' }>): Decision {
+  const sandbox = sandboxes.sandboxNamed(state.sandboxes, wish.name);
+  if ('code' in sandbox) return sandbox;
+  return decideRights(state.access.rights, wish, (who) => access.isThere(state.access, who));
 }
 
 /** What lies or runs only there would be lost sight of. */

@@ -11,13 +11,15 @@ import { refuse } from '../contract/errors.ts';
 import { jobFileJsonSchema } from '../contract/job-file.ts';
 import { Cluster, Node } from '../contract/model.ts';
 import type { Told } from '../contract/peer-messages.ts';
+import { sees, seesAll } from '../core/access/rights.ts';
 import { isPaired, lastSet, writersOf } from '../core/cluster/charter.ts';
 import { termText } from '../core/cluster/terms.ts';
 import { needsRecovery } from '../core/cluster/waiting.ts';
-import { countLost, countsOf } from '../core/jobs/jobs.ts';
+import { countLost, countsIn, countsOf } from '../core/jobs/jobs.ts';
 import { endOf } from '../core/journal/tail.ts';
 import { isActive, isConfirmed } from '../core/node-state.ts';
-import type { Handlers } from '../io/http/asked.ts';
+import type { Caller, Handlers } from '../io/http/asked.ts';
+import { saidOf } from '../io/http/delegation.ts';
 import { openapiText } from '../io/http/openapi.ts';
 import { eventStream } from '../io/http/sse.ts';
 import type { Figures } from '../io/machine/metrics.ts';
@@ -34,10 +36,12 @@ import {
   waitsFor,
 } from './cluster-words.ts';
 import type { Parts } from './parts.ts';
+import { eventFor, visibleHere } from './rights.ts';
 
 type ClusterRoutes = 'healthz' | 'readyz' | 'metrics' | 'openapi' | 'jobFileSchema' | 'cluster' | 'nodes' | 'events';
 
 const ACTIVE_VIEW_MS = 1_500;
+const HAPPENED_SHOWN = 30;
 
 async function figures(parts: Parts): Promise<Figures> {
   const { loop, journal, load, tasksRunning } = parts;
@@ -81,13 +85,22 @@ function lagOf({ loop }: Parts): number {
 export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
   const { loop } = parts;
 
-  function ownCluster(today: { total: number; failed: number }, quarantined: number, midnight: number): Cluster {
+  function ownCluster(
+    caller: Caller,
+    today: { total: number; failed: number },
+    quarantined: number,
+    midnight: number,
+  ): Cluster {
     const { state } = loop;
     const { member, replicated } = state;
+    const visible = visibleHere(parts, caller);
+    const isSeen = sees(visible);
     const charter = charterOf(parts);
     const name = (node: string): string => nameOf(parts, node);
     const leader = leaderOf(parts);
-    const counts = countsOf(replicated.jobs);
+    const counts = seesAll(visible)
+      ? { ...countsOf(replicated.jobs), lost: countLost(replicated.jobs) }
+      : countsIn(replicated.jobs, isSeen);
     const directory = parts.directory();
     const own = directory.nodes.find((one) => one.id === state.self.node);
     const standby = writersOf(charter).find((node) => node !== charter.active);
@@ -134,14 +147,17 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
       },
       counts: {
         nodes: directory.nodes.length,
-        sandboxes: replicated.sandboxes.size,
+        sandboxes: [...replicated.sandboxes.keys()].filter(isSeen).length,
         runsRunning: counts.running,
         runsWaiting: counts.waiting,
         runsToday: today.total + counts.unfinishedSince(midnight),
         failedToday: today.failed,
-        tasksUnknown: countLost(replicated.jobs),
+        tasksUnknown: counts.lost,
       },
-      happened: replicated.happened.slice(-30).reverse(),
+      happened: replicated.happened
+        .filter((one) => one.sandbox === undefined || isSeen(one.sandbox))
+        .slice(-HAPPENED_SHOWN)
+        .reverse(),
       readAt: new Date().toISOString(),
       fresh: isConfirmed(state),
       recovery: needsRecovery(member) && !parts.isRemoved(),
@@ -149,20 +165,24 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
   }
 
   /** What the active says of the cluster; null when it can't be had quickly: then it is said how old what is shown is. */
-  async function fromActive<T>(address: string, shape: z.ZodType<T>): Promise<T | null> {
+  async function fromActive<T>(address: string, shape: z.ZodType<T>, caller?: Caller): Promise<T | null> {
     const leader = leaderOf(parts);
     if (!leader || leader === loop.state.self.node) return null;
-    const answer = await askPeer<unknown>(parts, leader, address, undefined, ACTIVE_VIEW_MS);
+    const answer = await askPeer<unknown>(parts, leader, address, caller && saidOf(caller), ACTIVE_VIEW_MS);
     const read = shape.safeParse(answer);
     return read.success ? read.data : null;
   }
 
-  async function cluster(): Promise<Cluster> {
+  async function cluster(caller: Caller): Promise<Cluster> {
     const midnight = new Date().setHours(0, 0, 0, 0);
-    const [today, stats] = await Promise.all([parts.journal.countRuns(midnight), parts.journal.stats()]);
-    const read = () => ownCluster(today, stats.quarantined, midnight);
+    const visible = visibleHere(parts, caller);
+    const [today, stats] = await Promise.all([
+      parts.journal.countRuns(midnight, seesAll(visible) ? undefined : visible),
+      parts.journal.stats(),
+    ]);
+    const read = () => ownCluster(caller, today, stats.quarantined, midnight);
     if (isConfirmed(loop.state)) return loop.read(read);
-    const [own, active] = [read(), await fromActive('cluster', Cluster)];
+    const [own, active] = [read(), await fromActive('cluster', Cluster, caller)];
     if (!active) return own;
     const { thisNode, recovery } = own;
     return { ...active, thisNode, recovery };
@@ -201,11 +221,11 @@ export function clusterHandlers(parts: Parts): Pick<Handlers, ClusterRoutes> {
       headers: { 'content-type': 'application/schema+json; charset=utf-8' },
     }),
 
-    cluster: async () => ({ body: await cluster() }),
+    cluster: async ({ caller }) => ({ body: await cluster(caller) }),
 
     nodes: async () => ({ body: { nodes: await nodes() } }),
 
-    events: (asked) => eventStream(asked, parts.live),
+    events: (asked) => eventStream(asked, parts.live, {}, (event) => eventFor(parts, asked.caller, event)),
   };
 }
 

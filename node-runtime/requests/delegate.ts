@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type ErrorCode, errors, type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
-import type { RouteName } from '../contract/routes.ts';
+import { type RouteName, routes } from '../contract/routes.ts';
 import { mayActivate } from '../core/cluster/handover.ts';
 import { newestKnown } from '../core/cluster/knowledge.ts';
 import { isConfirmed } from '../core/node-state.ts';
@@ -24,7 +24,8 @@ import { headersToPass } from '../io/http/delegation.ts';
 import { type PeerAnswer, PeerUnreachable } from '../io/http/peer-requests.ts';
 import { nameOf, whyNobody } from './cluster-words.ts';
 import type { Parts } from './parts.ts';
-import { holderOf, isHeldHere } from './whose.ts';
+import { sandboxRefusal } from './rights.ts';
+import { holderOf, isHeldHere, sandboxIn } from './whose.ts';
 
 /** Answered by the node that is asked: they are about that node. */
 const HERE: ReadonlySet<RouteName> = new Set([
@@ -201,6 +202,14 @@ export function makeDelegate(parts: Parts): Delegate {
     if (asked.hops >= limits.hopsMax) return refuse('hops_exceeded', `${asked.hops} nodes passed it on.`);
     const identified = asked.caller ?? (await parts.identifyShown(asked));
     if ('code' in identified) return identified;
+    // The holder asks this too; but should it be away, nobody learns from that what they may not know of.
+    const refused = await sandboxRefusal(
+      parts,
+      identified,
+      sandboxIn(asked.target)!,
+      routes[asked.name].needs ?? 'read',
+    );
+    if (refused?.code === 'sandbox_unknown') return mine();
     const outcome = await pass({ ...asked, caller: identified }, holder, asked.headers['idempotency-key'] ?? null);
     if ('answer' in outcome) return outcome;
     const since = parts.peers()?.status(holder);

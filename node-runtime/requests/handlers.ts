@@ -1,7 +1,8 @@
 /**
  * All handlers of the route table; the compiler asks for one that is missing.
  *
- * A full disk is a refusal wherever it is met, not a mistake of ours.
+ * Before any of them rights are asked, so that none can forget to. A full disk
+ * is a refusal wherever it is met, not a mistake of ours.
  */
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,8 +18,10 @@ import { clusterHandlers } from './cluster.ts';
 import { memberHandlers } from './members.ts';
 import type { Parts } from './parts.ts';
 import { peopleHandlers } from './people.ts';
+import { rightsRefusal } from './rights.ts';
 import { runHandlers } from './runs.ts';
 import { sandboxHandlers } from './sandboxes.ts';
+import { sessionHandlers } from './sessions.ts';
 import { answeredBefore, replied } from './wish.ts';
 
 /** A change of seats takes some milliseconds; a fail-over is not waited for here. */
@@ -30,6 +33,7 @@ export function makeHandlers(parts: Parts): Handlers {
     ...auditHandlers(parts),
     ...clusterHandlers(parts),
     ...peopleHandlers(parts),
+    ...sessionHandlers(parts),
     ...sandboxHandlers(parts),
     ...runHandlers(parts),
     ...memberHandlers(parts),
@@ -42,6 +46,8 @@ export function makeHandlers(parts: Parts): Handlers {
       name,
       async (asked: Asked<RouteName>) => {
         try {
+          const refused = await rightsRefusal(parts, name as RouteName, asked);
+          if (refused) return refused;
           // The same request again: the answer of then, also when what it was about is gone by now (P36).
           // Where the body is bytes it has to be read first to be the same: the handler sees to it.
           const before = isBytes ? null : await answeredBefore(parts, asked);

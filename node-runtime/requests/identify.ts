@@ -1,5 +1,6 @@
 /** Who shows this cookie or token. A node that keeps no journal asks the active. */
 import { type Refusal, refuse } from '../contract/errors.ts';
+import { limits } from '../contract/limits.ts';
 import { credentialOf } from '../core/access/access.ts';
 import type { Caller, Shown } from '../io/http/asked.ts';
 import { parseToken } from '../io/trust/tokens.ts';
@@ -21,7 +22,14 @@ export async function identify(parts: Parts, shown: Shown): Promise<Caller | Ref
   }
   const found = credentialOf(state.replicated.access, secret.hash, use, Date.now());
   if ('code' in found) return found;
-  parts.lastUsed.set(found.id, Date.now());
+  noteUsed(parts, found.id);
   const { id, ...who } = found;
   return { ...who, credential: id };
+}
+
+/** Newest last. Of sessions that are long over nobody asks: the table forgets the oldest. */
+export function noteUsed({ lastUsed }: Parts, credential: string): void {
+  lastUsed.delete(credential);
+  lastUsed.set(credential, Date.now());
+  if (lastUsed.size > limits.tokensMax) lastUsed.delete(lastUsed.keys().next().value!);
 }

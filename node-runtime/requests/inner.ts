@@ -13,6 +13,7 @@ import { manifestAt } from '../core/sandboxes/listing.ts';
 import { sandboxNamed } from '../core/sandboxes/sandboxes.ts';
 import type { Wish } from '../core/wishes.ts';
 import type { Handlers } from '../io/http/asked.ts';
+import { SaidCaller } from '../io/http/delegation.ts';
 import type { Inner, InnerAnswer } from '../io/http/inner.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { publicKeyHash } from '../io/trust/certificates.ts';
@@ -103,9 +104,12 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       return attempt ? json(await readTimes(parts.data, attempt)) : refuse('not_found', 'That is no attempt.');
     },
 
-    /** The active's view of the cluster, for a node that shows it. */
-    async cluster({ signal }) {
-      const reply = await handlers.cluster({ ...ASKED_BY_NODE, signal });
+    /** The active's view of the cluster, for a node that shows it to somebody. */
+    async cluster({ signal, body }) {
+      const said = (await body(16_384)).toString('utf8');
+      // A node of an older version does not say for whom: then for somebody who is on no list.
+      const caller = said === '' ? ASKED_BY_NODE.caller : SaidCaller.parse(JSON.parse(said));
+      const reply = await handlers.cluster({ ...ASKED_BY_NODE, caller, signal });
       return 'code' in reply ? reply : json(reply.body);
     },
 
@@ -123,9 +127,9 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       return 'code' in caller ? caller : json(caller);
     },
 
-    /** A local sandbox's record, for the node that holds its directory. */
+    /** A local sandbox's record with who may what in it, for the node that holds its directory. */
     async sandbox({ query }) {
-      const record = await loop.read((state) => sandboxNamed(state.sandboxes, query.get('name') ?? ''));
+      const record = await parts.sandbox(query.get('name') ?? '');
       if ('code' in record) return record;
       const { tree: _, ...rest } = record;
       return json(rest);

@@ -6,7 +6,7 @@
 import type { Auditing } from '../auditing.ts';
 import type { Contents } from '../contents.ts';
 import type { Refusal } from '../contract/errors.ts';
-import type { Discovered, Sandbox } from '../contract/model.ts';
+import type { Discovered, RightsEntry, Sandbox } from '../contract/model.ts';
 import type { Directory } from '../contract/peer-messages.ts';
 import type { SandboxRecord } from '../core/sandboxes/sandboxes.ts';
 import type { Blobs } from '../io/files/blobs.ts';
@@ -20,6 +20,9 @@ import type { Identity } from '../io/trust/identity.ts';
 import type { ChangeIdentity } from '../io/trust/identity-store.ts';
 import type { Live } from '../live.ts';
 import type { Loop } from '../node.ts';
+
+/** `rights` absent: the role decides. */
+export type ListedSandbox = SandboxRecord & { rights?: RightsEntry[] };
 
 export type Parts = {
   loop: Loop;
@@ -38,8 +41,8 @@ export type Parts = {
   directory(): Directory;
   /** The controllers that can be reached say that this node is no member any more. */
   isRemoved(): boolean;
-  /** A sandbox of the cluster; a node that keeps no journal asks the active. */
-  sandbox(name: string): Promise<SandboxRecord | Refusal>;
+  /** A sandbox of the cluster, with its list of rights; a node that keeps no journal asks the active. */
+  sandbox(name: string): Promise<ListedSandbox | Refusal>;
   /** A local sandbox as it is measured on the node that holds it. */
   viewOfLocal(record: SandboxRecord): Promise<Sandbox>;
   /** What this node hears of in the network. */

@@ -10,7 +10,8 @@ import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { Role, Session } from '../contract/model.ts';
 import { creatorOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
-import { type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
+import { programInWords } from '../core/access/program-words.ts';
+import { type Asked, type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
 import type { Origin } from '../node.ts';
@@ -31,6 +32,14 @@ type PeopleRoutes =
   | 'tokens'
   | 'tokenCreate'
   | 'tokenRemove';
+
+/** From where and with what a session was opened, so that people know it again. */
+type Opened = { from: string; program?: string };
+
+function openedBy({ address, headers }: Pick<Asked<'signIn'>, 'address' | 'headers'>): Opened {
+  const program = programInWords(headers.userAgent);
+  return { from: address, ...(program === null ? {} : { program }) };
+}
 
 const newId = (): string => randomBytes(6).toString('hex');
 
@@ -54,7 +63,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
   const { loop } = parts;
 
   /** A session for a person who has just proved to be one. */
-  async function openSession(name: string, role: Role, origin: Origin) {
+  async function openSession(name: string, role: Role, origin: Origin, opened: Opened) {
     const id = newId();
     const { secret, hash } = makeToken(id);
     const expiresAt = Date.now() + limits.sessionMs;
@@ -67,6 +76,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       user: name,
       hash,
       expiresAt,
+      ...opened,
     } as const;
     const made = await loop.ask(`user:${name}`, null, session, origin);
     if ('code' in made) return made;
@@ -83,7 +93,7 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const fits = await verifyPassword(body.password, user?.passwordHash ?? null);
       if (isRefusal(fits)) return fits;
       if (!fits || !user) return refuse('sign_in_failed', 'Name and password do not match.');
-      return openSession(user.name, user.role, originOf(asked));
+      return openSession(user.name, user.role, originOf(asked), openedBy(asked));
     },
 
     async signInByLink(asked) {
@@ -93,8 +103,8 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const { secret, hash } = makeToken(id);
       const expiresAt = Date.now() + limits.sessionMs;
       const by = await loop.read((state) => creatorOf(state.access, link.hash) ?? 'nobody');
-      const used = { wish: 'useLink', hash: link.hash, session: { id, hash, expiresAt } } as const;
-      const made = await loop.ask(by, null, used, originOf(asked));
+      const opened = { id, hash, expiresAt, ...openedBy(asked) };
+      const made = await loop.ask(by, null, { wish: 'useLink', hash: link.hash, session: opened }, originOf(asked));
       if ('code' in made) return made;
       const caller = await identify(parts, { session: secret });
       if ('code' in caller) return caller;
@@ -164,9 +174,9 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
       const { secret, hash } = makeToken(id);
       const expiry =
         body.expiresInDays === undefined ? {} : { expiresAt: Date.now() + body.expiresInDays * 86_400_000 };
-      const { label = '', role } = body;
-      const token = { wish: 'createToken', id, use: 'token', label, role, hash, ...expiry } as const;
-      const made = await loop.ask(caller.by, null, token, originOf(asked));
+      const { label = '', role, scope } = body;
+      const token = { id, use: 'token', label, role, hash, ...expiry, ...(scope ? { scope } : {}) } as const;
+      const made = await loop.ask(caller.by, null, { wish: 'createToken', ...token }, originOf(asked));
       if ('code' in made) return made;
       return { status: 201, body: { ...(made.body as object), secret } as never };
     },

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
 import type { LaunchForm, Run, RunState, RunSummary } from '../contract/model.ts';
+import { sees, seesAll, type Visible } from '../core/access/rights.ts';
 import { runOf, summaries } from '../core/jobs/jobs.ts';
 import { launchFormOf } from '../core/jobs/launch-form.ts';
 import { bindParameters, fieldsOf } from '../core/jobs/parameters.ts';
@@ -16,6 +17,7 @@ import { planOf, planOfScript } from '../core/jobs/plan.ts';
 import { memberNamed } from '../core/members/members.ts';
 import { takingWorkers } from '../core/workers.ts';
 import type { Asked, Handlers } from '../io/http/asked.ts';
+import { endingWith } from '../io/http/delegation.ts';
 import { PeerUnreachable } from '../io/http/peer-requests.ts';
 import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { askPeer } from './ask-peer.ts';
@@ -23,6 +25,7 @@ import { nameOf } from './cluster-words.ts';
 import { readJobSource } from './job-source.ts';
 import { checkJobText, isJobPath } from './job-text.ts';
 import type { Parts } from './parts.ts';
+import { visibleHere } from './rights.ts';
 import { isRefusal, replied, wish } from './wish.ts';
 
 type RunRoutes = 'check' | 'launchForm' | 'launch' | 'runs' | 'run' | 'cancel' | 'decideTask' | 'log' | 'logTimes';
@@ -104,8 +107,8 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
       return replied(await wish(parts, asked, launch));
     },
 
-    async runs({ query }) {
-      return { body: await listRuns(parts, query) };
+    async runs({ query, caller }) {
+      return { body: await listRuns(parts, query, visibleHere(parts, caller)) };
     },
 
     async run({ params }) {
@@ -245,7 +248,7 @@ async function outputElsewhere(
       'binnacle-attempt': String(attempt.number),
       'binnacle-attempt-state': attempt.state,
     };
-    if (isFollowing) return { headers, body: first.body, endless: true as const };
+    if (isFollowing) return { headers, body: endingWith(first.body, asked.signal), endless: true as const };
     if (limit !== undefined) return { headers, body: first.body };
     async function* whole(): AsyncGenerator<Uint8Array> {
       let at = from;
@@ -269,12 +272,18 @@ async function outputElsewhere(
  * Newest first. Runs in memory come from the core, all older ones from the
  * history; a run that is in both is shown as the core knows it.
  */
-async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ runs: RunSummary[]; cursor?: string }> {
+async function listRuns(
+  parts: Parts,
+  query: Asked<'runs'>['query'],
+  visible: Visible,
+): Promise<{ runs: RunSummary[]; cursor?: string }> {
   const limit = query.limit ?? PAGE;
   const states = query.state === undefined ? null : (query.state.split(',') as RunState[]);
   const before = readCursor(query.cursor);
   const text = query.text?.toLowerCase();
+  const isSeen = sees(visible);
   const fits = (run: RunSummary) =>
+    isSeen(run.sandbox) &&
     (!states || states.includes(run.state)) &&
     (!query.sandbox || run.sandbox === query.sandbox) &&
     (!query.path || run.path === query.path) &&
@@ -286,6 +295,8 @@ async function listRuns(parts: Parts, query: Asked<'runs'>['query']): Promise<{ 
     limit: limit + 1,
     ...(states ? { states } : {}),
     ...(query.sandbox ? { sandbox: query.sandbox } : {}),
+    // Left out in the query, not after it: a page stays full.
+    ...(seesAll(visible) ? {} : { visible }),
     ...(query.path ? { path: query.path } : {}),
     ...(query.text ? { text: query.text } : {}),
     ...(before ? { before } : {}),

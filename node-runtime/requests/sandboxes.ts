@@ -8,19 +8,22 @@
 import path from 'node:path';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import type { Sandbox } from '../contract/model.ts';
+import { type Rights, rightsIn, sees } from '../core/access/rights.ts';
 import { memberNamed } from '../core/members/members.ts';
 import { checkPath } from '../core/sandboxes/paths.ts';
-import { type SandboxRecord, sandboxView } from '../core/sandboxes/sandboxes.ts';
+import { type SandboxRecord, sandboxView, takenSandbox } from '../core/sandboxes/sandboxes.ts';
 import { disposition, fileHeaders } from '../io/files/media.ts';
 import { zipItems, zipStream } from '../io/files/zip.ts';
 import { matches } from '../io/http/answers.ts';
-import type { Handlers } from '../io/http/asked.ts';
+import type { Caller, Handlers } from '../io/http/asked.ts';
 import { askPeer } from './ask-peer.ts';
+import { nameOf } from './cluster-words.ts';
 import { type Files, type Guard, readRange } from './files.ts';
 import { keptFiles } from './kept-files.ts';
 import { localFiles } from './local-files.ts';
 import { makeLocalDirectory } from './local-sandboxes.ts';
-import type { Parts } from './parts.ts';
+import type { ListedSandbox, Parts } from './parts.ts';
+import { rightsShown, visibleHere } from './rights.ts';
 import { isRefusal, replied, wish } from './wish.ts';
 
 type SandboxRoutes =
@@ -28,6 +31,7 @@ type SandboxRoutes =
   | 'sandboxCreate'
   | 'sandbox'
   | 'sandboxRemove'
+  | 'sandboxRights'
   | 'entries'
   | 'search'
   | 'fileRead'
@@ -56,7 +60,14 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   async function filesOf(name: string): Promise<Files | Refusal> {
     const record = await recordOf(name);
     if ('code' in record) return record;
-    return record.storage === 'kept' ? keptFiles(parts, name) : localFiles(parts, record);
+    if (record.storage === 'kept') return keptFiles(parts, name);
+    // A blind node is asked itself: what lies in the same place of its own disk is something else.
+    if (record.node !== loop.state.self.node)
+      return refuse(
+        'node_unreachable',
+        `${nameOf(parts, record.node!)} holds "${name}", and nobody leads who could ask it.`,
+      );
+    return localFiles(parts, record);
   }
 
   /** Runs `act` on the files of a sandbox and gives what it gives as the body. */
@@ -71,7 +82,11 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
     return isRefusal(body) ? body : { status, body };
   }
 
-  async function viewOf(record: SandboxRecord): Promise<Sandbox> {
+  async function viewOf(record: ListedSandbox, caller: Caller): Promise<Sandbox> {
+    return { ...(await measuredView(record)), ...rightsShown(caller, record.name, record.rights ?? null) };
+  }
+
+  async function measuredView(record: ListedSandbox): Promise<Sandbox> {
     if (record.storage === 'kept') return sandboxView(record);
     if (record.node === loop.state.self.node) return parts.viewOfLocal(record);
     // What lies on another node is measured there; while it is away its place is shown without figures.
@@ -87,14 +102,21 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
   }
 
   return {
-    async sandboxes() {
-      const records = await loop.read((state) => [...state.sandboxes.values()]);
-      const sandboxes = await Promise.all(records.map(viewOf));
+    async sandboxes({ caller }) {
+      const records = await loop.read(({ sandboxes, access }) =>
+        [...sandboxes.values()].map((record) => withRights(record, access.rights)),
+      );
+      const isSeen = sees(visibleHere(parts, caller));
+      const seen = records.filter(({ name }) => isSeen(name));
+      const sandboxes = await Promise.all(seen.map((record) => viewOf(record, caller)));
       return { body: { sandboxes: sandboxes.sort((a, b) => (a.name < b.name ? -1 : 1)) } };
     },
 
     async sandboxCreate(asked) {
       const { name, kind, description = '', directory, node: named } = asked.body;
+      // Rights stay with a name when its sandbox is removed: who is not among them can't take it.
+      const left = loop.state.replicated.access.rights.get(name);
+      if (left && rightsIn(asked.caller, name, left).length === 0) return takenSandbox(name);
       if (kind === 'partitioned')
         return refuse('sandbox_kind', 'A partitioned sandbox needs several nodes; this cluster has one.');
       if (kind === 'shared')
@@ -110,9 +132,14 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       return replied(await wish(parts, asked, { wish: 'createSandbox', name, storage: 'local', description, ...at }));
     },
 
-    async sandbox({ params }) {
+    async sandbox({ params, caller }) {
       const record = await recordOf(params.sandbox);
-      return 'code' in record ? record : { body: await viewOf(record) };
+      return 'code' in record ? record : { body: await viewOf(record, caller) };
+    },
+
+    async sandboxRights(asked) {
+      const { params, body } = asked;
+      return replied(await wish(parts, asked, { wish: 'changeRights', name: params.sandbox, rights: body.rights }));
     },
 
     async sandboxRemove(asked) {
@@ -220,6 +247,12 @@ export function sandboxHandlers(parts: Parts): Pick<Handlers, SandboxRoutes> {
       return (await uploads.cancel(params.upload, { sandbox: params.sandbox, by: caller.by })) ?? { status: 204 };
     },
   };
+}
+
+/** A record with its list, where it has one. */
+export function withRights(record: SandboxRecord, rights: Rights): ListedSandbox {
+  const list = rights.get(record.name);
+  return list ? { ...record, rights: list } : record;
 }
 
 /** Without the members that are undefined, as exact optional types want it. */

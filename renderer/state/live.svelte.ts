@@ -156,6 +156,15 @@ class LiveState {
   async readSandboxes(): Promise<void> {
     this.sandboxes = (await call('sandboxes')).sandboxes;
   }
+  /** Rights may have changed: of a sandbox that came or went without being made or removed, the runs did too. */
+  private async readAnew(): Promise<void> {
+    const namesOf = (): string => (this.sandboxes ?? []).map(({ name }) => name).join();
+    const before = namesOf();
+    await this.readSandboxes();
+    if (namesOf() === before) return;
+    this.runs = (await call('runs', { query: { limit: runsShown } })).runs;
+    this.tell('reset', null);
+  }
 
   private hello(resumed: boolean): void {
     clearTimeout(this.graceTimer);
@@ -264,8 +273,10 @@ class LiveState {
     else if (event.kind === 'cluster') {
       this.plan('cluster', () => this.askCluster());
       this.plan('nodes', () => this.readNodes());
-    } else if (event.kind === 'sandbox') this.plan('sandboxes', () => this.readSandboxes());
-    else if (event.kind === 'files') this.filesChanged(event.sandbox, event.revision);
+      this.plan('sandboxes', () => this.readAnew());
+    } else if (event.kind === 'sandbox') {
+      this.plan('sandboxes', () => (event.change === 'rights' ? this.readAnew() : this.readSandboxes()));
+    } else if (event.kind === 'files') this.filesChanged(event.sandbox, event.revision);
     else if (event.kind === 'happened' && this.cluster) {
       const happened = [
         event.happening,

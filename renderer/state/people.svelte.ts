@@ -1,5 +1,5 @@
 /** People who may sign in and tokens of programs: for administrators. */
-import type { Role, Token, User } from '../../node-runtime/contract/model.ts';
+import type { Role, Token, TokenScope, User } from '../../node-runtime/contract/model.ts';
 import { call, type Failure } from '../api.ts';
 
 class PeopleState {
@@ -30,8 +30,9 @@ class PeopleState {
     await this.read();
   }
   /** Gives the secret, which the node shows only this once. */
-  async addToken(label: string, role: Role, expiresInDays: number | undefined): Promise<string> {
-    const made = await call('tokenCreate', { body: { role, label, expiresInDays } });
+  async addToken(of: { label: string; role: Role; days: number | undefined; scope?: TokenScope }): Promise<string> {
+    const { label, role, days, scope } = of;
+    const made = await call('tokenCreate', { body: { role, label, expiresInDays: days, scope } });
     await this.read();
     return made.secret;
   }

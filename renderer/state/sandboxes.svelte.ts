@@ -1,5 +1,5 @@
 /** Making and removing sandboxes, and finding files in all of them. */
-import type { Entry } from '../../node-runtime/contract/model.ts';
+import type { Entry, RightsEntry } from '../../node-runtime/contract/model.ts';
 import { call } from '../api.ts';
 import { live } from './live.svelte.ts';
 
@@ -19,6 +19,11 @@ export async function makeSandbox(of: NewSandbox): Promise<void> {
 }
 export async function removeSandbox(sandbox: string): Promise<void> {
   await call('sandboxRemove', { params: { sandbox } });
+  await live.readSandboxes();
+}
+/** Who may what in it; null: the role decides. */
+export async function changeRights(sandbox: string, rights: RightsEntry[] | null): Promise<void> {
+  await call('sandboxRights', { params: { sandbox }, body: { rights } });
   await live.readSandboxes();
 }
 /** Files whose path holds the text, over the sandboxes; one that cannot answer is left out. */

@@ -4,7 +4,7 @@
  * Never guesses rights from a role. A request refused because nobody is signed
  * in brings the sign-in screen back, wherever it happened.
  */
-import type { Session } from '../../node-runtime/contract/model.ts';
+import type { Right, Sandbox, Session } from '../../node-runtime/contract/model.ts';
 import { call, type Failure, failureListeners } from '../api.ts';
 
 class SessionState {
@@ -52,6 +52,14 @@ class SessionState {
   get mayNotLaunch(): string | undefined {
     return this.who?.may.launch ? undefined : `Your role (${this.who?.role ?? 'none'}) may not launch or cancel runs.`;
   }
+  /** Why files of this sandbox may not be changed; of an unknown one the role alone speaks. */
+  mayNotWrite(sandbox: Sandbox | undefined): string | undefined {
+    return this.mayNotChange ?? lacks(sandbox, 'write');
+  }
+  /** Why runs of this sandbox may not be launched, cancelled or decided. */
+  mayNotExecute(sandbox: Sandbox | undefined): string | undefined {
+    return this.mayNotLaunch ?? lacks(sandbox, 'execute');
+  }
   get mayNotAdminister(): string | undefined {
     return this.who?.may.administer ? undefined : 'Only administrators may do this.';
   }
@@ -65,6 +73,13 @@ class SessionState {
     this.who = null;
     this.phase = 'out';
   }
+}
+
+function lacks(sandbox: Sandbox | undefined, right: Right): string | undefined {
+  if (!sandbox?.may || sandbox.may.includes(right)) return undefined;
+  const rest = sandbox.may.includes(right === 'write' ? 'execute' : 'write');
+  const may = !rest ? 'look' : right === 'write' ? 'look and launch' : 'look and change files';
+  return `In ${sandbox.name} you may ${may}, not ${right === 'write' ? 'change files' : 'launch or cancel runs'}.`;
 }
 
 export const session = new SessionState();

@@ -10,6 +10,7 @@ import { call, Failure, open } from '../api.ts';
 import { joinPath } from '../flows/paths.ts';
 import { type UploadProgress, uploadFile } from '../flows/upload.ts';
 import { folder } from './folder.svelte.ts';
+import { live } from './live.svelte.ts';
 import { session } from './session.svelte.ts';
 import { toasts } from './toasts.svelte.ts';
 
@@ -61,8 +62,9 @@ class UploadsState {
     files: readonly { path: string; file: File }[],
     emptyFolders: readonly string[] = [],
   ): void {
-    if (session.mayNotChange) {
-      toasts.say(session.mayNotChange, undefined, 'info');
+    const why = session.mayNotWrite(live.sandbox(sandbox));
+    if (why) {
+      toasts.say(why, undefined, 'info');
       return;
     }
     const more = files.map(({ path, file }): Pending => {

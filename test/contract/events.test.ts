@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { LiveEvent } from '../../node-runtime/contract/model.ts';
 import type { Handlers } from '../../node-runtime/io/http/asked.ts';
 import type { Bounds } from '../../node-runtime/io/http/bounds.ts';
-import { type EventSource, eventStream } from '../../node-runtime/io/http/sse.ts';
+import { type EventSource, eventStream, type Told } from '../../node-runtime/io/http/sse.ts';
 import { ask, handlersWith, type OpenDoor, problemOf, publicDoor, until } from './support/doors.ts';
 
 /** Keeps the newest events and tells of new ones. Two or three events share a position, as entries do. */
@@ -97,6 +97,8 @@ class Follower {
   }
 }
 
+/** Which events a test's client is told. */
+let tellsTo: Told | undefined;
 const doors: OpenDoor[] = [];
 const followers: Follower[] = [];
 /** The server's side of each stream that was opened, in order. */
@@ -104,7 +106,7 @@ const streams = new WeakMap<OpenDoor, Readable[]>();
 async function openDoor(source: EventSource, bounds: Partial<Bounds> = {}): Promise<OpenDoor> {
   const opened: Readable[] = [];
   const events: Handlers['events'] = (asked) => {
-    const reply = eventStream(asked, source, bounds);
+    const reply = eventStream(asked, source, bounds, tellsTo);
     if ('body' in reply) opened.push(reply.body as Readable);
     return reply;
   };
@@ -120,6 +122,7 @@ async function follow(door: OpenDoor, lastId?: string, query?: string): Promise<
   return follower;
 }
 afterEach(async () => {
+  tellsTo = undefined;
   for (const one of followers.splice(0)) one.leave();
   for (const one of doors.splice(0)) await one.close();
 });
@@ -189,6 +192,78 @@ describe('the beginning', () => {
     publish(2);
     await until('the second event of position 2', () => one.events.length === 1);
     expect(one.events[0]!.id).toBe('2.2');
+  });
+});
+
+describe('what a client may not know of', () => {
+  const odd: Told = (event) => (event.position % 2 === 1 ? event : null);
+
+  test('is not told, now or when it resumes; ids stay those of everybody', async () => {
+    const { source, publish } = makeSource();
+    for (const position of [1, 2, 3]) publish(position, '', 2);
+    tellsTo = odd;
+    const door = await openDoor(source);
+    const one = await follow(door, '1.1');
+    publish(4);
+    publish(5);
+    await until('the newest', () => one.names.includes('5/0'));
+    expect(one.events.map(({ id, data }) => [id, data.name])).toEqual([
+      ['1.2', '1/1'],
+      ['3.1', '3/0'],
+      ['3.2', '3/1'],
+      ['5.1', '5/0'],
+    ]);
+    const again = await follow(door, '3.1');
+    expect(again.names).toEqual(['3/1', '5/0']);
+  });
+
+  test('is told as something else where it has to look again', async () => {
+    const { source, publish } = makeSource();
+    publish(1);
+    tellsTo = (event) => ({ kind: 'cluster', position: event.position, at: event.at });
+    const one = await follow(await openDoor(source));
+    publish(2, 'secret');
+    await until('an event', () => one.events.length === 1);
+    expect(one.events[0]).toEqual({
+      id: '2.1',
+      event: 'cluster',
+      data: { kind: 'cluster', position: 2, at: '2030-01-01T00:00:00Z' },
+    });
+  });
+});
+
+describe('a stream whose session ends', () => {
+  test('is ended in order within a moment, and only that one', async () => {
+    const { source, publish } = makeSource();
+    publish(1);
+    let holds = true;
+    const events: Handlers['events'] = (asked) => eventStream(asked, source);
+    const door = await publicDoor({
+      handlers: handlersWith({ events }),
+      limits: { sessionLookMs: 20 },
+      stillMay: async (_name, { caller }) => caller.name !== 'viewer' || holds,
+    });
+    doors.push(door);
+    const one = await follow(door);
+    await new Promise((done) => setTimeout(done, 100));
+    expect(one.ended).toBe('no');
+    holds = false;
+    await until('its end', () => one.ended !== 'no', 1_000);
+    expect(one.ended).toBe('orderly');
+  });
+
+  test('is ended, too, when that cannot be seen', async () => {
+    const { source, publish } = makeSource();
+    publish(1);
+    const door = await publicDoor({
+      handlers: handlersWith({ events: (asked) => eventStream(asked, source) }),
+      limits: { sessionLookMs: 20 },
+      stillMay: () => Promise.reject(new Error('table gone')),
+    });
+    doors.push(door);
+    const one = await follow(door);
+    await until('its end', () => one.ended === 'orderly', 1_000);
+    expect(door.logged.map(({ message }) => message).join()).toContain('it is ended');
   });
 });
 

@@ -89,3 +89,21 @@ describe('the private door', () => {
     expect(codeIn(got.text)).toBeUndefined();
   });
 });
+
+describe('what a route needs in a sandbox', () => {
+  const namesOf = (name: (typeof names)[number]): string[] => {
+    const { path, body } = routes[name];
+    const inBody = body !== null && body !== 'bytes' && 'shape' in body && 'sandbox' in (body.shape as object);
+    return [...path.matchAll(/\{(sandbox|run)\}/g)].map(([, word]) => word!).concat(inBody ? ['body'] : []);
+  };
+
+  test.each(names)('%s says it, if it is about a sandbox or a run, and only then', (name) => {
+    expect(routes[name].needs !== null).toBe(namesOf(name).length > 0);
+  });
+
+  test.each(names.filter((name) => routes[name].needs !== null))('%s needs what fits its role', (name) => {
+    const { role, needs } = routes[name];
+    const least = { read: 'viewer', write: 'operator', execute: 'operator', administer: 'admin' } as const;
+    expect(role).toBe(least[needs!]);
+  });
+});

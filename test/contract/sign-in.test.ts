@@ -50,6 +50,13 @@ describe('the throttle', () => {
     expect(throttle.try({ address: other }, 10) > 0).toBe(same);
   });
 
+  test('a flood of other names from other addresses does not let a name go that is held up', () => {
+    const throttle = makeThrottle(10, 100);
+    tries(10, (at) => ({ address: `10.0.0.${at}`, name: 'ops' }), throttle);
+    tries(1_000, (at) => ({ address: `10.9.${at >> 8}.${at & 255}`, name: `n${at}` }), throttle);
+    expect(throttle.try({ address: '10.0.1.1', name: 'ops' }, 1_100)).toBeGreaterThan(0);
+  });
+
   test('what it remembers is bounded', () => {
     const { throttle } = tries(100_000, (at) => ({ address: `a${at}`, name: `n${at}` }), makeThrottle(10, 100));
     expect(throttle.try({ address: 'a0' }, 100_000)).toBe(0);
@@ -74,7 +81,19 @@ describe('over HTTP', () => {
     ] as const) {
       const got = await askJson(open, 'POST', path, asked);
       expect([got.status, problemOf(got).code]).toEqual([429, 'too_many']);
-      expect(Number(got.headers['retry-after'])).toBeGreaterThan(30);
+      const seconds = Number(got.headers['retry-after']);
+      expect(seconds).toBeGreaterThan(30);
+      expect(problemOf(got).detail).toMatch(/the next one is possible in \d\d seconds\.$/);
     }
+  });
+
+  test('a second door of the same node is no second chance', async () => {
+    const throttle = makeThrottle(10, 100);
+    const [one, other] = [await publicDoor({ throttle }), await publicDoor({ throttle })];
+    const body = { name: 'ops', password: 'a long password' };
+    for (let made = 0; made < 10; made++) await askJson(one, 'POST', '/api/v1/session', body);
+    expect((await askJson(other, 'POST', '/api/v1/session', body)).status).toBe(429);
+    await one.close();
+    await other.close();
   });
 });

@@ -63,6 +63,12 @@ function fixtureAnswer(asked: Asked): Answer | null {
     return { json: method === 'POST' ? f.authorityChanging : f.authority };
   if (path === '/api/v1/audit') return { json: { rows: allActs.slice(0, 200), gaps: [], cursor: '1' } };
   if (path === '/api/v1/users') return { json: { users: f.users } };
+  if (path === '/api/v1/sessions')
+    return method === 'DELETE'
+      ? { status: 204 }
+      : { json: { sessions: query.get('all') ? f.everybodySignedIn : query.get('user') ? [] : f.signedIn } };
+  if (path.startsWith('/api/v1/sessions/')) return { status: 204 };
+  if (what === 'rights') return { json: { ...f.listed, ...body } };
   if (path === '/api/v1/tokens') return { json: { tokens: f.tokens } };
   if (path === '/api/v1/sandboxes')
     return method === 'POST'

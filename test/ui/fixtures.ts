@@ -21,6 +21,7 @@ import type {
   RunSummary,
   Sandbox,
   Session,
+  SignedIn,
   Task,
   Token,
   TrashItem,
@@ -38,6 +39,12 @@ export const session: Session = {
   kind: 'person',
   expiresAt: ago(-36_000),
   may: { change: true, launch: true, administer: true },
+};
+export const operator: Session = {
+  ...session,
+  name: 'mara',
+  role: 'operator',
+  may: { change: true, launch: true, administer: false },
 };
 export const viewer: Session = {
   ...session,
@@ -625,7 +632,64 @@ export const users: User[] = [
   { name: 'mara', role: 'operator', createdAt: ago(4_000_000), lastSignInAt: ago(90_000) },
   { name: 'guest', role: 'viewer', createdAt: ago(1_000_000) },
 ];
+export const signedIn: SignedIn[] = [
+  {
+    ...{ id: '5f01', who: 'ops', role: 'admin', byLink: false, since: ago(3_000), expiresAt: ago(-40_000) },
+    lastSeenAt: ago(2),
+    from: '10.0.4.61',
+    program: 'Firefox on Linux',
+    thisOne: true,
+  },
+  {
+    ...{ id: '5f02', who: 'ops', role: 'admin', byLink: false, since: ago(30_000), expiresAt: ago(-10_000) },
+    lastSeenAt: ago(900),
+    from: '10.0.9.17',
+    program: 'Safari on an iPhone',
+    thisOne: false,
+  },
+  {
+    ...{ id: '5f03', who: 'ops', role: 'viewer', byLink: true, since: ago(20_000), expiresAt: ago(-20_000) },
+    from: '2001:db8:4:1::77',
+    thisOne: false,
+  },
+];
+export const everybodySignedIn: SignedIn[] = [
+  ...signedIn,
+  {
+    ...{ id: '5f04', who: 'mara', role: 'operator', byLink: false, since: ago(8_000), expiresAt: ago(-30_000) },
+    lastSeenAt: ago(40),
+    from: '10.0.4.62',
+    program: 'Edge on Windows',
+    thisOne: false,
+  },
+];
+/** `ingest` with a list of its own, as an administrator and as others see it. */
+export const listed: Sandbox = {
+  ...sandboxes[0]!,
+  may: ['read', 'write', 'execute'],
+  rights: [
+    { who: 'everyone', may: ['read'] },
+    { who: 'user:mara', may: ['read', 'write', 'execute'] },
+    { who: 'user:guest', may: ['read'] },
+    { who: 'token:7e21', may: ['read', 'execute'] },
+  ],
+};
+export const onlyLooking: Sandbox[] = [{ ...sandboxes[0]!, may: ['read'] }, ...sandboxes.slice(1)];
 export const tokens: Token[] = [
+  {
+    id: '7e21',
+    label: 'line 4 controller',
+    role: 'operator',
+    createdAt: ago(400_000),
+    createdBy: 'ops',
+    lastUsedAt: ago(90),
+    scope: {
+      sandboxes: [
+        { name: 'ingest', may: ['read', 'execute'] },
+        { name: 'calib', may: ['read'] },
+      ],
+    },
+  },
   {
     id: 't-1',
     label: 'nightly import on quay-2',

@@ -45,6 +45,19 @@ const without =
     if (path === '/api/v1/setup') return { json: setup };
     return problem(409, 'no_node', 'There is no node in this folder yet.', '');
   };
+const withRights: Override = ({ method, path }) =>
+  method === 'GET' && path === '/api/v1/sandboxes'
+    ? { json: { sandboxes: [f.listed, ...f.sandboxes.slice(1)] } }
+    : null;
+const emptied: Override = ({ method, path }) =>
+  method === 'GET' && path === '/api/v1/sandboxes'
+    ? { json: { sandboxes: [{ ...f.listed, rights: [] }, ...f.sandboxes.slice(1)] } }
+    : null;
+const onlyLooking: Override = ({ method, path }) => {
+  if (method !== 'GET') return null;
+  if (path === '/api/v1/sandboxes') return { json: { sandboxes: f.onlyLooking } };
+  return path === '/api/v1/session' ? { json: { ...f.operator } } : null;
+};
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -75,6 +88,26 @@ const screens: Screen[] = [
   { name: 'settings', hash: '#/settings', shows: 'nightly import on quay-2' },
   { name: 'change of the authority', hash: '#/settings', shows: 'waits for deck-17', answer: changing },
   { name: 'wish for another authority', hash: '#/settings', shows: 'Nothing stops', click: 'Change…' },
+  {
+    name: 'rights',
+    hash: '#/sandboxes/ingest',
+    shows: 'line 4 controller',
+    click: 'Who may what…',
+    answer: withRights,
+  },
+  {
+    name: 'rights that shut everybody out',
+    hash: '#/sandboxes/ingest',
+    shows: 'Nobody but administrators will see ingest',
+    click: 'Who may what…',
+    answer: emptied,
+  },
+  {
+    name: 'folder that one may only look at',
+    hash: '#/sandboxes/ingest/jobs',
+    shows: 'You may read',
+    answer: onlyLooking,
+  },
   { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },
   { name: 'keyboard help', hash: '#/', shows: 'What can be done', press: '?' },

@@ -4,17 +4,25 @@
  * Holds hashes only: never a password, never the secret of a token. Sessions
  * and sign-in links are tokens with another `use`; they end with the person
  * they belong to. When something was last used is not known here: that is
- * memory of the shell, not worth an entry.
+ * memory of the shell, not worth an entry. Who may what in a sandbox is kept
+ * here and decided in `rights.ts`; whose session is whose in `sessions.ts`.
  *
  * Promise: a cluster that has an administrator keeps one.
  */
 import { type Refusal, refuse } from '../../contract/errors.ts';
 import type { Entry, Fact } from '../../contract/facts.ts';
 import { limits } from '../../contract/limits.ts';
-import type { Role, Token, User } from '../../contract/model.ts';
+import type { RightsEntry, Role, Token, TokenScope, User } from '../../contract/model.ts';
+import { applyToRights, type Rights } from './rights.ts';
 
 export type TokenUse = 'token' | 'session' | 'link';
-export type KnownUser = { name: string; role: Role; passwordHash: string; createdAt: number };
+export type KnownUser = {
+  name: string;
+  role: Role;
+  passwordHash: string;
+  createdAt: number;
+  lastSignInAt?: number;
+};
 export type KnownToken = {
   id: string;
   use: TokenUse;
@@ -27,22 +35,35 @@ export type KnownToken = {
   createdAt: number;
   createdBy: string;
   expiresAt?: number;
+  /** Of a program: it can do nothing but this. */
+  scope?: TokenScope;
+  /** Of a session: from where it was opened, and with what, in words. */
+  from?: string;
+  program?: string;
 };
 export type Access = {
   users: Map<string, KnownUser>;
   tokens: Map<string, KnownToken>;
+  /** Of sandboxes by name, also of some that were removed. */
+  rights: Rights;
   /** hash → id of a token; only for speed, never saved. */
   ids: Map<string, string>;
 };
 export type Decision = { facts: Fact[] } | Refusal;
 
-export const emptyAccess = (): Access => ({ users: new Map(), tokens: new Map(), ids: new Map() });
+export const emptyAccess = (): Access => ({
+  users: new Map(),
+  tokens: new Map(),
+  rights: new Map(),
+  ids: new Map(),
+});
 
 // ------------------------------------------------------------------ apply
 
 /** Folds one entry in, in place. Entries about other things change nothing. */
 export function applyToAccess(state: Access, entry: Entry): void {
   const fact = entry.fact;
+  applyToRights(state.rights, entry);
   switch (fact.kind) {
     case 'userCreated': {
       const { kind, ...user } = fact;
@@ -60,6 +81,7 @@ export function applyToAccess(state: Access, entry: Entry): void {
       forgetEnded(state, entry.at);
       const { kind, ...token } = fact;
       keep(state, { ...token, createdAt: entry.at, createdBy: entry.by });
+      if (fact.use === 'session') signedIn(state, fact.user, entry.at);
       break;
     }
     case 'tokenRemoved': {
@@ -67,7 +89,18 @@ export function applyToAccess(state: Access, entry: Entry): void {
       if (token) forget(state, token);
       break;
     }
+    case 'sessionsEnded':
+      for (const id of fact.ids) {
+        const token = state.tokens.get(id);
+        if (token) forget(state, token);
+      }
+      break;
   }
+}
+
+function signedIn(state: Access, name: string | undefined, at: number): void {
+  const user = name === undefined ? undefined : state.users.get(name);
+  if (user) state.users.set(user.name, { ...user, lastSignInAt: at });
 }
 
 function userChanged(state: Access, fact: Extract<Fact, { kind: 'userChanged' }>): void {
@@ -94,7 +127,8 @@ function forgetEnded(state: Access, at: number): void {
   }
 }
 
-const isOver = (token: KnownToken, now: number): boolean => token.expiresAt !== undefined && token.expiresAt <= now;
+export const isOver = (token: KnownToken, now: number): boolean =>
+  token.expiresAt !== undefined && token.expiresAt <= now;
 
 const ownedBy = (state: Access, user: string): KnownToken[] =>
   [...state.tokens.values()].filter((token) => token.user === user);
@@ -139,24 +173,25 @@ export function decideRemoveUser(state: Access, name: string): Decision {
   return { facts: [{ kind: 'userRemoved', name }] };
 }
 
+export type NewToken = Omit<KnownToken, 'createdAt' | 'createdBy'>;
+
 /**
  * For tokens of programs, sessions and links alike. A full table refuses new
  * tokens, but never locks people out: a session takes the place of the oldest
  * session instead. `id` and `hash` are fresh and random, from the shell.
  */
-export function decideCreateToken(
-  state: Access,
-  wish: { id: string; use: TokenUse; label: string; role: Role; user?: string; hash: string; expiresAt?: number },
-  now: number,
-): Decision {
+export function decideCreateToken(state: Access, wish: NewToken, now: number): Decision {
   if (state.tokens.has(wish.id) || state.ids.has(wish.hash)) throw new Error(`broken promise: token ${wish.id} twice`);
   if (wish.user !== undefined && !state.users.has(wish.user)) return unknownUser(wish.user);
-  const { id, use, label, role, hash } = wish;
+  const { id, use, label, role, hash, user, expiresAt, scope, from, program } = wish;
   const created: Fact = {
     kind: 'tokenCreated',
     ...{ id, use, label, role, hash },
-    ...(wish.user === undefined ? {} : { user: wish.user }),
-    ...(wish.expiresAt === undefined ? {} : { expiresAt: wish.expiresAt }),
+    ...(user === undefined ? {} : { user }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(from === undefined ? {} : { from }),
+    ...(program === undefined ? {} : { program }),
   };
   const room = roomFor(state, use, now);
   return 'code' in room ? room : { facts: [...room.facts, created] };
@@ -179,7 +214,7 @@ export function decideRemoveToken(state: Access, id: string): Decision {
 export function decideUseLink(
   state: Access,
   hash: string,
-  session: { id: string; hash: string; expiresAt: number },
+  session: { id: string; hash: string; expiresAt: number; from?: string; program?: string },
   now: number,
 ): Decision {
   const link = tokenOf(state, hash);
@@ -210,6 +245,7 @@ export type Credential = {
   role: Role;
   kind: 'person' | 'program';
   expiresAt?: number;
+  scope?: TokenScope;
 };
 
 /**
@@ -221,8 +257,20 @@ export function credentialOf(state: Access, hash: string, use: 'token' | 'sessio
   const token = tokenOf(state, hash);
   if (token?.use !== use) return notValid(use);
   if (isOver(token, now)) return use === 'session' ? signInAgain() : refuse('token_invalid', 'This token has expired.');
+  return credentialFor(state, token) ?? notValid(use);
+}
+
+/** As {@link credentialOf}, for one that was shown before; null when it is no longer valid. */
+export function credentialNow(state: Access, id: string, now: number): Credential | null {
+  const token = state.tokens.get(id);
+  return token && token.use !== 'link' && !isOver(token, now) ? credentialFor(state, token) : null;
+}
+
+/** Null: the person it belongs to is gone. */
+function credentialFor(state: Access, token: KnownToken): Credential | null {
+  const { use } = token;
   const user = token.user === undefined ? undefined : state.users.get(token.user);
-  if (token.user !== undefined && !user) return notValid(use);
+  if (token.user !== undefined && !user) return null;
   return {
     id: token.id,
     // A session from a link of this computer speaks for whoever made the link.
@@ -231,6 +279,7 @@ export function credentialOf(state: Access, hash: string, use: 'token' | 'sessio
     role: user?.role ?? token.role,
     kind: use === 'session' ? 'person' : 'program',
     ...(token.expiresAt === undefined ? {} : { expiresAt: token.expiresAt }),
+    ...(token.scope === undefined ? {} : { scope: token.scope }),
   };
 }
 
@@ -246,6 +295,10 @@ const tokenOf = (state: Access, hash: string): KnownToken | undefined => {
 /** Who made the token with this hash, as in the audit log. */
 export const creatorOf = (state: Access, hash: string): string | undefined => tokenOf(state, hash)?.createdBy;
 
+/** Is there that person (`user:NAME`), or that token of a program (`token:ID`)? */
+export const isThere = (state: Access, who: string): boolean =>
+  who.startsWith('user:') ? state.users.has(who.slice(5)) : state.tokens.get(who.slice(6))?.use === 'token';
+
 export const userNamed = (state: Access, name: string): KnownUser | undefined => state.users.get(name);
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -254,7 +307,9 @@ const time = (ms: number): string => new Date(ms).toISOString();
 export function userView(state: Access, name: string): User {
   const user = state.users.get(name);
   if (!user) throw new Error(`broken promise: no user ${name}`);
-  return { name, role: user.role, createdAt: time(user.createdAt) };
+  const { lastSignInAt } = user;
+  const seen = lastSignInAt === undefined ? {} : { lastSignInAt: time(lastSignInAt) };
+  return { name, role: user.role, createdAt: time(user.createdAt), ...seen };
 }
 
 /** As {@link userView}, for tokens, sessions and links. Never shows the hash. */
@@ -264,6 +319,7 @@ export function tokenView(state: Access, id: string): Token {
   return {
     ...{ id, label: token.label, role: token.role, createdAt: time(token.createdAt), createdBy: token.createdBy },
     ...(token.expiresAt === undefined ? {} : { expiresAt: time(token.expiresAt) }),
+    ...(token.scope === undefined ? {} : { scope: token.scope }),
   };
 }
 
@@ -276,15 +332,21 @@ export const tokenViews = (state: Access): Token[] =>
 
 // --------------------------------------------------------------- snapshot
 
-type Saved = { users: KnownUser[]; tokens: KnownToken[] };
+/** Snapshots of older programs have no rights. */
+type Saved = { users: KnownUser[]; tokens: KnownToken[]; rights?: [name: string, list: RightsEntry[]][] };
 
 /** Plain JSON, in the order of making, so that equal states save equally. */
 export const saveAccess = (state: Access): unknown =>
-  ({ users: [...state.users.values()], tokens: [...state.tokens.values()] }) satisfies Saved;
+  ({
+    users: [...state.users.values()],
+    tokens: [...state.tokens.values()],
+    rights: [...state.rights],
+  }) satisfies Saved;
 
 export function loadAccess(saved: unknown): Access {
-  const { users, tokens } = saved as Saved;
+  const { users, tokens, rights = [] } = saved as Saved;
   const state = emptyAccess();
+  for (const [name, list] of rights) state.rights.set(name, list);
   for (const user of users) state.users.set(user.name, user);
   for (const token of tokens) keep(state, token);
   return state;

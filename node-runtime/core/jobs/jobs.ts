@@ -57,6 +57,20 @@ export function countsOf(jobs: Jobs): { running: number; waiting: number; unfini
   };
 }
 
+/** As {@link countsOf} and {@link countLost}, of the runs of some sandboxes only. */
+export function countsIn(jobs: Jobs, isCounted: (sandbox: string) => boolean) {
+  const unfinished = [...jobs.progress.keys()].map((id) => jobs.runs.get(id)!).filter((run) => isCounted(run.sandbox));
+  const running = unfinished.filter((run) => run.tasks.some((task) => openAttempt(task)));
+  return {
+    running: running.length,
+    waiting: unfinished.length - running.length,
+    unfinishedSince: (ms: number) => unfinished.filter((run) => run.launchedAt >= ms).length,
+    lost: running.reduce((sum, run) => sum + run.tasks.filter((task) => openAttempt(task)?.lost).length, 0),
+  };
+}
+
+export const sandboxOfRun = (jobs: Jobs, id: string): string | null => jobs.runs.get(id)?.sandbox ?? null;
+
 /** Is there an unfinished run of this sandbox? */
 export const usesSandbox = (jobs: Jobs, sandbox: string): boolean => jobs.uses.has(sandbox);
 

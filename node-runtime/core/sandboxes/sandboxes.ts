@@ -48,8 +48,14 @@ export const emptySandboxes = (): Sandboxes => new Map();
 
 /** The sandbox, or `sandbox_unknown`. */
 export function sandboxNamed(state: Sandboxes, name: string): SandboxRecord | Refusal {
-  return state.get(name) ?? refuse('sandbox_unknown', `There is no sandbox "${name}".`);
+  return state.get(name) ?? unknownSandbox(name);
 }
+
+/** Also said of one that is there, to who may not know of it. */
+export const unknownSandbox = (name: string): Refusal => refuse('sandbox_unknown', `There is no sandbox "${name}".`);
+
+export const takenSandbox = (name: string): Refusal =>
+  refuse('sandbox_exists', `There is a sandbox "${name}" already.`);
 
 // ------------------------------------------------------------------ decide
 
@@ -60,7 +66,7 @@ export function decideCreateSandbox(state: Sandboxes, ask: SandboxAsk): Decided 
   if (!isName || typeof checkPath(name) !== 'string') {
     return refuse('bad_request', `"${name}" cannot be the name of a sandbox.`);
   }
-  if (state.has(name)) return refuse('sandbox_exists', `There is a sandbox "${name}" already.`);
+  if (state.has(name)) return takenSandbox(name);
   if (state.size >= limits.sandboxesMax) {
     return refuse('limit_reached', `There are ${limits.sandboxesMax} sandboxes, and no more are possible.`);
   }
@@ -72,7 +78,7 @@ export function decideCreateSandbox(state: Sandboxes, ask: SandboxAsk): Decided 
 }
 
 export function decideRemoveSandbox(state: Sandboxes, name: string, inUse: boolean): Decided {
-  if (!state.has(name)) return refuse('sandbox_unknown', `There is no sandbox "${name}".`);
+  if (!state.has(name)) return unknownSandbox(name);
   if (inUse) return refuse('sandbox_in_use', `Runs of "${name}" have not ended.`);
   return { facts: [{ kind: 'sandboxRemoved', name }] };
 }

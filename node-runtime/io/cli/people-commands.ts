@@ -1,13 +1,15 @@
 /**
- * Commands about who may do what: tokens of programs, people with passwords.
+ * Commands about who may do what: tokens of programs, people with passwords,
+ * and where they are signed in.
  *
  * `token create` prints the token alone on stdout, once; it is kept nowhere in
  * readable form. Passwords are never arguments.
  */
-import type { Role, Token, User } from '../../contract/model.ts';
+import type { Role, SignedIn, Token, User } from '../../contract/model.ts';
 import type { BodyOf } from '../../contract/routes.ts';
 import { type Context, withNode } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
+import { rightsInLetters, scopeOf } from './rights-words.ts';
 import { newPassword } from './secret-entry.ts';
 import type { Column } from './table.ts';
 import { momentInWords, plain } from './words.ts';
@@ -16,11 +18,12 @@ const ok = exitCodes.ok.code;
 
 export async function tokenCreate(
   context: Context,
-  options: { role: Role; label?: string; expires?: number },
+  options: { role: Role; label?: string; expires?: number; sandbox?: string[] },
 ): Promise<number> {
   const body: BodyOf<'tokenCreate'> = { role: options.role };
   if (options.label !== undefined) body.label = options.label;
   if (options.expires !== undefined) body.expiresInDays = options.expires;
+  if (options.sandbox?.length) body.scope = scopeOf(options.sandbox);
   return withNode(context, 'offline', async (client) => {
     const token = await client.ask('tokenCreate', { body });
     if (context.json) context.document(token);
@@ -45,11 +48,15 @@ const tokenColumns: Column<Token>[] = [
   { title: 'TOKEN', cell: (each) => each.id },
   { title: 'ROLE', cell: (each) => each.role },
   { title: 'LABEL', cell: (each) => each.label, shrinks: true },
+  { title: 'ONLY IN', cell: (each) => onlyIn(each), shrinks: true },
   { title: 'MADE', cell: (each) => momentInWords(each.createdAt) },
   { title: 'BY', cell: (each) => each.createdBy },
   { title: 'EXPIRES', cell: (each) => momentInWords(each.expiresAt) || 'never' },
   { title: 'LAST USED', cell: (each) => momentInWords(each.lastUsedAt) || 'never' },
 ];
+
+const onlyIn = ({ scope }: Token): string =>
+  scope?.sandboxes.map(({ name, may }) => `${name}:${rightsInLetters(may)}`).join(' ') ?? '';
 
 export async function tokenRemove(context: Context, token: string): Promise<number> {
   return withNode(context, 'offline', async (client) => {
@@ -124,4 +131,48 @@ function toldOf(context: Context, user: User, sentence: string): number {
   if (context.json) context.document(user);
   else context.say(sentence);
   return ok;
+}
+
+type WhoseSessions = { user?: string; all?: boolean };
+const whoseQuery = ({ user, all }: WhoseSessions) => ({
+  ...(user === undefined ? {} : { user }),
+  ...(all ? { all: '1' as const } : {}),
+});
+
+export async function sessionList(context: Context, options: WhoseSessions): Promise<number> {
+  return withNode(context, 'offline', async (client) => {
+    const { sessions } = await client.ask('sessions', { query: whoseQuery(options) });
+    if (context.json) context.document({ sessions });
+    else context.rows(sessionColumns, sessions, 'Nobody is signed in there. Administrators see everybody with --all.');
+    return ok;
+  });
+}
+
+const sessionColumns: Column<SignedIn>[] = [
+  { title: 'SESSION', cell: (each) => (each.thisOne ? `${each.id} (this one)` : each.id) },
+  { title: 'WHO', cell: (each) => (each.byLink ? `a guest of ${each.who}` : each.who) },
+  { title: 'ROLE', cell: (each) => each.role },
+  { title: 'WITH', cell: (each) => each.program ?? '', shrinks: true },
+  { title: 'FROM', cell: (each) => each.from ?? '' },
+  { title: 'SINCE', cell: (each) => momentInWords(each.since) },
+  { title: 'LAST SEEN', cell: (each) => momentInWords(each.lastSeenAt) || 'not lately' },
+];
+
+export async function sessionEnd(context: Context, session: string): Promise<number> {
+  return withNode(context, 'offline', async (client) => {
+    await client.ask('sessionEnd', { params: { session } });
+    if (context.json) context.document({ ended: session });
+    else context.say(`Session ${plain(session)} has ended.`);
+    return ok;
+  });
+}
+
+export async function sessionEndAll(context: Context, options: WhoseSessions): Promise<number> {
+  return withNode(context, 'offline', async (client) => {
+    await client.ask('sessionsEnd', { query: whoseQuery(options) });
+    const who = options.all ? 'Everybody' : options.user === undefined ? 'You' : plain(options.user);
+    if (context.json) context.document({ ended: options.all ? 'all' : (options.user ?? 'own') });
+    else context.say(`${who} ${who === 'You' ? 'are' : 'is'} signed out everywhere. Tokens of programs go on.`);
+    return ok;
+  });
 }

@@ -261,6 +261,19 @@ function sandboxCommands(program: Command, add: Add): void {
     options: [option('--whole', 'remove a whole sandbox, named without a path')],
     act: (context, options, [target = '']) => sandboxes.remove(context, target, options),
   });
+  add(sandbox, 'rights <name>', {
+    summary: 'show or set who may read, write and execute in a sandbox; without any the role decides',
+    examples: [
+      'binnacle sandbox rights lab',
+      'binnacle sandbox rights lab --set everyone:r --set user:ops:rwx --set token:4f1c22aa90be:rx',
+      'binnacle sandbox rights lab --clear',
+    ],
+    options: [
+      several('--set <who:rwx>', 'everyone, user:NAME or token:ID with letters of r, w, x; all of them make the list'),
+      option('--clear', 'no rights of its own: the role decides'),
+    ],
+    act: (context, options, [name = '']) => sandboxes.rights(context, name, options),
+  });
   add(sandbox, 'history <file>', {
     summary: 'the versions of a file',
     act: (context, _, [target = '']) => sandboxes.history(context, target),
@@ -276,11 +289,15 @@ function peopleCommands(program: Command, add: Add): void {
   const token = groupOf(program, 'token', 'tokens that let programs in');
   add(token, 'create', {
     summary: 'make a token and print it; it is shown only once',
-    examples: ['binnacle token create --role operator --label ci --expires 90'],
+    examples: [
+      'binnacle token create --role operator --label ci --expires 90',
+      'binnacle token create --role operator --label nightly --sandbox lab:rx    # nothing but that',
+    ],
     options: [
       role('--role <role>'),
       option('--label <text>', 'what it is for'),
       number('--expires <days>', 'useless after so many days', 1, 3650),
+      several('--sandbox <name:rwx>', 'limits it to this sandbox with these rights; may be repeated'),
     ],
     act: (context, options) => people.tokenCreate(context, options),
   });
@@ -288,6 +305,24 @@ function peopleCommands(program: Command, add: Add): void {
   add(token, 'rm <token>', {
     summary: 'remove a token; it is useless at once',
     act: (context, _, [id = '']) => people.tokenRemove(context, id),
+  });
+  const session = groupOf(program, 'session', 'where people are signed in');
+  const whose = () => [option('--user <name>', 'of this person'), option('--all', 'of everybody')];
+  add(session, 'ls', {
+    summary: 'where you are signed in; administrators see others too',
+    examples: ['binnacle session ls --all', 'binnacle session ls --user ops'],
+    options: whose(),
+    act: (context, options) => people.sessionList(context, options),
+  });
+  add(session, 'end <session>', {
+    summary: 'end a session; it is useless at once, at every node',
+    act: (context, _, [id = '']) => people.sessionEnd(context, id),
+  });
+  add(session, 'end-all', {
+    summary: 'sign out everywhere',
+    examples: ['binnacle session end-all --user ops'],
+    options: whose(),
+    act: (context, options) => people.sessionEndAll(context, options),
   });
   const user = groupOf(program, 'user', 'people who may sign in');
   add(user, 'ls', { summary: 'all people', act: (context) => people.userList(context) });

@@ -7,12 +7,13 @@
  */
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
-import type { Entry, FileVersion, Sandbox } from '../../contract/model.ts';
+import type { Entry, FileVersion, Right, RightsEntry, Sandbox } from '../../contract/model.ts';
 import type { BodyOf } from '../../contract/routes.ts';
 import type { NodeClient } from './client.ts';
 import { type Context, withNode } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { Failure, fileFailure, misused } from './failure.ts';
+import { entryOf } from './rights-words.ts';
 import { type SandboxPlace, sandboxPlace, within } from './sandbox-path.ts';
 import type { Column } from './table.ts';
 import type { Progress } from './upload.ts';
@@ -101,6 +102,38 @@ export async function remove(context: Context, target: string, options: { whole?
     return ok;
   });
 }
+
+/** Shows who may what; `set` replaces the whole list, `clear` leaves it to the roles again. */
+export async function rights(
+  context: Context,
+  sandbox: string,
+  options: { set?: string[]; clear?: boolean },
+): Promise<number> {
+  const { set = [], clear } = options;
+  if (clear && set.length > 0) throw misused('Either --set or --clear, not both.');
+  const wanted = clear ? null : set.map(entryOf);
+  return withNode(context, 'offline', async (client) => {
+    const params = { sandbox };
+    const isChange = clear || set.length > 0;
+    const found = isChange
+      ? await client.ask('sandboxRights', { params, body: { rights: wanted } })
+      : await client.ask('sandbox', { params });
+    if (context.json) context.document({ sandbox, rights: found.rights ?? null });
+    else if (found.rights) context.rows(rightsColumns, found.rights, 'Nobody but administrators.');
+    else if (found.may && found.may.length < 3)
+      context.say(`You may ${found.may.join(' and ')} in ${plain(sandbox)}. Administrators see who else may what.`);
+    else context.say(`${plain(sandbox)} has no rights of its own: everybody may what they may by role.`);
+    return ok;
+  });
+}
+
+const yes = (each: RightsEntry, right: Right): string => (each.may.includes(right) ? 'yes' : 'no');
+const rightsColumns: Column<RightsEntry>[] = [
+  { title: 'WHO', cell: (each) => each.who },
+  { title: 'READ', cell: (each) => yes(each, 'read') },
+  { title: 'WRITE', cell: (each) => yes(each, 'write') },
+  { title: 'EXECUTE', cell: (each) => yes(each, 'execute') },
+];
 
 export async function history(context: Context, target: string): Promise<number> {
   const { sandbox, path } = aFile(target);

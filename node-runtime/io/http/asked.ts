@@ -8,7 +8,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Refusal } from '../../contract/errors.ts';
-import type { Role, Session } from '../../contract/model.ts';
+import type { Role, Session, TokenScope } from '../../contract/model.ts';
 import type { AnswerOf, BodyOf, Params, Query, RouteName } from '../../contract/routes.ts';
 
 export type Caller = {
@@ -21,6 +21,8 @@ export type Caller = {
   credential?: string;
   /** ms since 1970 */
   expiresAt?: number;
+  /** Of a token that is limited to sandboxes. */
+  scope?: TokenScope;
 };
 
 export type Asked<N extends RouteName> = {
@@ -31,7 +33,14 @@ export type Asked<N extends RouteName> = {
   body: BodyOf<N>;
   /** The Idempotency-Key of a route that changes something. */
   key: string | null;
-  headers: { ifMatch?: string; ifNoneMatch?: string; range?: string; ifRange?: string; lastEventId?: string };
+  headers: {
+    ifMatch?: string;
+    ifNoneMatch?: string;
+    range?: string;
+    ifRange?: string;
+    lastEventId?: string;
+    userAgent?: string;
+  };
   /** Hex sha-256 of method, path, query and JSON body: equal for equal requests. */
   requestHash: string;
   /** HEAD: headers are enough; a body would be thrown away. */
@@ -80,10 +89,15 @@ export const atLeast = (role: Caller['role'], needed: Caller['role']): boolean =
 /** The `session` answer for a caller. Only for somebody: `nobody` has no session. */
 export function sessionOf(caller: Caller): Session {
   if (caller.role === 'nobody' || caller.kind === 'nobody') throw new Error('broken promise: nobody has no session');
-  const { name, role, kind } = caller;
+  const { name, role, kind, scope } = caller;
   return {
     ...{ name, role, kind },
     ...(caller.expiresAt === undefined ? {} : { expiresAt: new Date(caller.expiresAt).toISOString() }),
-    may: { change: atLeast(role, 'operator'), launch: atLeast(role, 'operator'), administer: atLeast(role, 'admin') },
+    may: {
+      change: atLeast(role, 'operator'),
+      launch: atLeast(role, 'operator'),
+      administer: atLeast(role, 'admin') && !scope,
+    },
+    ...(scope ? { scope } : {}),
   };
 }

@@ -12,7 +12,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { z } from 'zod';
 import { type Refusal, refuse } from '../../contract/errors.ts';
-import { Role } from '../../contract/model.ts';
+import { Role, TokenScope } from '../../contract/model.ts';
 import { type Route, type RouteName, routes } from '../../contract/routes.ts';
 import { interfaceHeaders, type Refused } from './answers.ts';
 import type { Caller } from './asked.ts';
@@ -63,7 +63,7 @@ export type Delegate = (asked: Delegated) => Promise<Delegation>;
 
 const PASSED = [
   ...['authorization', 'cookie', 'content-type', 'content-length', 'idempotency-key', 'if-match', 'if-none-match'],
-  ...['if-range', 'range', 'last-event-id', 'accept', 'accept-encoding'],
+  ...['if-range', 'range', 'last-event-id', 'accept', 'accept-encoding', 'user-agent'],
 ] as const;
 
 export function delegatedOf(
@@ -124,11 +124,18 @@ export type PeerWord = {
   through: string | null;
 };
 
-const SaidCaller = z.strictObject({
+export const SaidCaller = z.strictObject({
   by: z.string().min(1).max(200),
   name: z.string().min(1).max(200),
   role: z.union([Role, z.literal('nobody')]),
   kind: z.enum(['person', 'program', 'desktop', 'nobody']),
+  scope: TokenScope.exactOptional(),
+});
+
+/** What a member is told of who asks. */
+export const saidOf = ({ by, name, role, kind, scope }: Caller): z.infer<typeof SaidCaller> => ({
+  ...{ by, name, role, kind },
+  ...(scope ? { scope } : {}),
 });
 
 /** Only for the peer door: `via` is the member at the other end, `address` that of its connection. */
@@ -169,13 +176,12 @@ export function headersToPass(
   caller: Caller | null,
   self: string,
 ) {
-  const { by, name, role, kind } = caller ?? {};
   return {
     ...asked.headers,
     [HOPS]: String(asked.hops + 1),
     [ADDRESS]: asked.address,
     [THROUGH]: encodeURIComponent(asked.through ?? self),
-    ...(caller ? { [CALLER]: Buffer.from(JSON.stringify({ by, name, role, kind })).toString('base64url') } : {}),
+    ...(caller ? { [CALLER]: Buffer.from(JSON.stringify(saidOf(caller))).toString('base64url') } : {}),
   };
 }
 

@@ -9,6 +9,7 @@ import { type ErrorCode, errors } from '../../contract/errors.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Route, routes } from '../../contract/routes.ts';
 import { routeNames } from './addresses.ts';
+import { needText } from './openapi.ts';
 
 const MADE = '<!-- Made from the contract by `npm run docs`. Do not edit. -->';
 
@@ -45,7 +46,7 @@ function sectionOf(name: string, route: Route): string {
     `## ${name}\n`,
     `\`${route.method} ${route.path}\``,
     '',
-    `${route.summary}. Least role: ${route.role}. Answers ${route.status}${answerText(route.answer)}.`,
+    `${route.summary}. Least role: ${route.role}.${needText(route)} Answers ${route.status}${answerText(route.answer)}.`,
     ...(route.change ? ['', 'Takes an `Idempotency-Key`.'] : []),
     ...fieldTable('Query', route.query),
     ...(route.body === 'bytes' ? ['', 'Body: bytes of any media type.'] : []),

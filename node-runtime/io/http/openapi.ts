@@ -54,6 +54,13 @@ const idempotencyKey = z
   .meta({ description: 'The same key with the same request gets the same answer and does nothing twice' });
 const etag = z.string().optional();
 
+/** What somebody needs in the sandbox that a route is about, as a sentence; nothing where it is about none. */
+export function needText({ needs, path }: Route): string {
+  if (needs === null || needs === 'administer') return '';
+  const where = path.includes('{run}') ? 'the sandbox of the run' : 'the sandbox';
+  return ` Needs the right to ${needs} in ${where}.`;
+}
+
 function operationOf(name: string, route: Route): ZodOpenApiOperationObject {
   const bytes = { 'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) } };
   const headers = z.object({
@@ -65,7 +72,7 @@ function operationOf(name: string, route: Route): ZodOpenApiOperationObject {
   return {
     operationId: name,
     summary: route.summary,
-    description: route.role === 'nobody' ? 'Without signing in.' : `Least role: ${route.role}.`,
+    description: route.role === 'nobody' ? 'Without signing in.' : `Least role: ${route.role}.${needText(route)}`,
     security: route.role === 'nobody' ? [] : [{ token: [] }, { session: [] }],
     requestParams: { path: route.params, query: route.query, ...(hasHeaders ? { header: headers } : {}) },
     ...(route.body === null

@@ -48,7 +48,7 @@ import { type Door, isInterface, passGate } from './gate.ts';
 import { askInner, INNER_PREFIX, type Inner, type InnerAnswer } from './inner.ts';
 import { makePages } from './pages.ts';
 import { answerSetup, isSetup, type SetupHandlers } from './setup-door.ts';
-import { makeThrottle } from './throttle.ts';
+import { makeThrottle, type Throttle } from './throttle.ts';
 
 export type ServerOptions = {
   handlers: Handlers;
@@ -60,6 +60,10 @@ export type ServerOptions = {
   inner?: Inner;
   /** How the node of this computer is reached, on the private door of the desktop program. */
   setup?: SetupHandlers;
+  /** Does who was let in to an answer that goes on still hold? Asked again and again; else it is ended. */
+  stillMay?: (name: RouteName, asked: Asked<RouteName>) => Promise<boolean>;
+  /** Shared by the doors of a node, so that a second door is no second chance. */
+  throttle?: Throttle;
   /** Folder of the built console, or none. */
   pages: string | null;
   log: Log;
@@ -86,10 +90,12 @@ export function buildServer(options: ServerOptions): HttpServer {
   const bounds = boundsWith(options.limits);
   const { log } = options;
   const door = rememberingHosts(options.door);
-  const throttle = makeThrottle(bounds.signInTriesPerMinute, bounds.signInKeptMax);
+  const throttle = options.throttle ?? makeThrottle(bounds.signInTriesPerMinute, bounds.signInKeptMax);
   const pages = makePages(options.pages);
   const sockets = new Set<Socket>();
   const endless = new Set<AbortController>();
+  /** Answers that go on and were made here: whether who asked still may. */
+  const watched = new Map<AbortController, () => Promise<boolean>>();
   const busy = new WeakMap<Socket, number>();
   /** The members at the other ends, on the peer door. */
   const members = new WeakMap<Socket, string>();
@@ -137,7 +143,22 @@ export function buildServer(options: ServerOptions): HttpServer {
     const came = { address, ...(via === null ? {} : { via }), secure };
     const asked = { ...parts, ...came, caller, headers: headersOf(request), head, signal: left.signal };
     const handler = options.handlers[name] as (asked: Asked<RouteName>) => Reply<RouteName> | Promise<Reply<RouteName>>;
-    return handler(asked as Asked<RouteName>);
+    const reply = await handler(asked as Asked<RouteName>);
+    const { stillMay } = options;
+    if (stillMay && !isRefusal(reply) && reply.endless)
+      watched.set(left, () => stillMay(name, asked as Asked<RouteName>));
+    return reply;
+  }
+
+  /** A stream that was opened would outlive the session it was opened with. */
+  async function lookAtWatched(): Promise<void> {
+    for (const [left, stillMay] of watched) {
+      const holds = await stillMay().catch((fault: unknown) => {
+        log.error({ err: fault }, 'It could not be seen whether an open stream may go on; it is ended.');
+        return false;
+      });
+      if (!holds) left.abort();
+    }
   }
 
   /** What is known of a request by the door it came through. */
@@ -158,7 +179,9 @@ export function buildServer(options: ServerOptions): HttpServer {
     const who = name === 'signIn' ? { address, name: (body as { name: string }).name } : { address };
     const waitMs = throttle.try(who, performance.now());
     if (waitMs === 0) return null;
-    return { ...refuse('too_many', 'Too many tries; wait before the next one.'), retryAfterMs: waitMs };
+    const seconds = Math.ceil(waitMs / 1_000);
+    const next = `the next one is possible in ${seconds === 1 ? 'a second' : `${seconds} seconds`}`;
+    return { ...refuse('too_many', `Too many tries from there or with that name; ${next}.`), retryAfterMs: waitMs };
   }
 
   async function serve(name: RouteName, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -183,6 +206,7 @@ export function buildServer(options: ServerOptions): HttpServer {
     const left = new AbortController();
     reply.raw.once('close', () => {
       endless.delete(left);
+      watched.delete(left);
       if (!reply.raw.writableFinished) left.abort();
     });
     return left;
@@ -428,6 +452,12 @@ export function buildServer(options: ServerOptions): HttpServer {
     app.route({ method, url: `${INNER_PREFIX}*`, handler: serveInner });
   }
   const ready = app.ready();
+  let looking = false;
+  const look = setInterval(() => {
+    if (looking || watched.size === 0) return;
+    looking = true;
+    void lookAtWatched().finally(() => (looking = false));
+  }, bounds.sessionLookMs).unref();
 
   return {
     async listen(where) {
@@ -455,6 +485,7 @@ export function buildServer(options: ServerOptions): HttpServer {
     async close() {
       if (closing) return;
       closing = true;
+      clearInterval(look);
       await ready;
       const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
       for (const left of endless) left.abort();
@@ -507,6 +538,7 @@ function headersOf(request: IncomingMessage): Asked<RouteName>['headers'] {
     ...(headers.range === undefined ? {} : { range: headers.range }),
     ...(typeof headers['if-range'] === 'string' ? { ifRange: headers['if-range'] } : {}),
     ...(typeof lastEventId === 'string' ? { lastEventId } : {}),
+    ...(headers['user-agent'] === undefined ? {} : { userAgent: headers['user-agent'] }),
   };
 }
 

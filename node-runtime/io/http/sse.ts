@@ -9,7 +9,8 @@
  * The first event is `hello`: when it says `resumed: false` the client has to
  * fetch the present state, because what it missed is no longer kept. Each
  * event is made into bytes once for all clients. A client that does not read
- * is cut off: it comes back and resumes.
+ * is cut off: it comes back and resumes. What a client is not told leaves a
+ * gap in the numbers it sees, and nothing else.
  */
 import { Readable } from 'node:stream';
 import { type Refusal, refuse } from '../../contract/errors.ts';
@@ -26,6 +27,9 @@ export type EventSource = {
   position(): number;
 };
 
+/** The event as one client is told it; null: not at all. */
+export type Told = (event: LiveEvent) => LiveEvent | null;
+
 /**
  * The reply for `events`: resumes after Last-Event-ID, else after the query's
  * `after`, else begins now. Refuses with too_many when all places are taken.
@@ -34,6 +38,7 @@ export function eventStream(
   asked: Asked<'events'>,
   source: EventSource,
   changed: Partial<Bounds> = {},
+  tellsTo: Told = (event) => event,
 ): Refusal | Success<'events'> {
   const bounds = boundsWith(changed);
   if (asked.head) return { headers };
@@ -42,9 +47,9 @@ export function eventStream(
     return refuse('too_many', `${hub.clients.size} consoles and programs are following the events of this node.`);
   }
   const from = asked.headers.lastEventId ?? asked.query.after?.toString();
-  const client = new Client(bounds, () => leave(hub, client));
+  const client = new Client(bounds, tellsTo, () => leave(hub, client));
   asked.signal.addEventListener('abort', () => client.end(), { once: true });
-  for (const frame of beginning(hub, from, bounds)) client.take(frame);
+  for (const frame of beginning(hub, from, bounds, tellsTo)) client.take(frame);
   // Nothing was awaited since the replay, so no event can fall between it and this.
   hub.clients.add(client);
   if (asked.signal.aborted) client.end();
@@ -70,11 +75,19 @@ const HEARTBEAT = Buffer.from(': still here\n\n');
 function openHub(source: EventSource, bounds: Bounds): Hub {
   const count = countOf(source);
   const clients = new Set<Client>();
-  const tellAll = (frame: Buffer): void => {
-    for (const client of clients) client.take(frame);
+  const tellAll = (event: LiveEvent): void => {
+    const id = nextId(event, count);
+    const whole = frame(id, event.kind, event);
+    for (const client of clients) {
+      const told = client.tellsTo(event);
+      if (told) client.take(told === event ? whole : frame(id, told.kind, told));
+    }
   };
-  const unsubscribe = source.subscribe((event) => tellAll(frameOf(event, count)));
-  const beat = setInterval(() => tellAll(HEARTBEAT), bounds.eventHeartbeatMs).unref();
+  const unsubscribe = source.subscribe(tellAll);
+  const beatAll = (): void => {
+    for (const client of clients) client.take(HEARTBEAT);
+  };
+  const beat = setInterval(beatAll, bounds.eventHeartbeatMs).unref();
   const stop = (): void => {
     clearInterval(beat);
     unsubscribe();
@@ -98,20 +111,23 @@ function countOf(source: EventSource): Count {
   return { position, number };
 }
 
-function frameOf(event: LiveEvent, count: Count): Buffer {
+function nextId(event: LiveEvent, count: Count): string {
   count.number = event.position === count.position ? count.number + 1 : 1;
   count.position = event.position;
-  return frame(`${count.position}.${count.number}`, event.kind, event);
+  return `${count.position}.${count.number}`;
 }
 
 const frame = (id: string, kind: string, value: unknown): Buffer =>
   Buffer.from(`id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify(value)}\n\n`);
 
 /** `hello`, then what was missed. A hello that resumes repeats the client's own id: nothing is skipped if it is cut now. */
-function beginning(hub: Hub, from: string | undefined, bounds: Bounds): Buffer[] {
+function beginning(hub: Hub, from: string | undefined, bounds: Bounds, tellsTo: Told): Buffer[] {
   const position = hub.source.position();
   const missed = from === undefined ? null : missedSince(hub.source, from);
-  const frames = missed?.map(({ id, event }) => frame(id, event.kind, event)) ?? [];
+  const frames = (missed ?? []).flatMap(({ id, event }) => {
+    const told = tellsTo(event);
+    return told ? [frame(id, told.kind, told)] : [];
+  });
   const bytes = frames.reduce((sum, one) => sum + one.length, 0);
   if (!missed || bytes > bounds.eventStreamBufferBytesMax / 2) {
     return [frame(String(position), 'hello', { position, resumed: false })];
@@ -141,11 +157,13 @@ function missedSince(source: EventSource, from: string): { id: string; event: Li
 
 class Client {
   readonly body: Readable;
+  readonly tellsTo: Told;
   readonly #bounds: Bounds;
   #fullSince: number | null = null;
 
-  constructor(bounds: Bounds, left: () => void) {
+  constructor(bounds: Bounds, tellsTo: Told, left: () => void) {
     this.#bounds = bounds;
+    this.tellsTo = tellsTo;
     this.body = new Readable({ read() {} });
     // An abrupt end is the ordinary end of a stream like this.
     this.body.on('error', () => {}).once('close', left);

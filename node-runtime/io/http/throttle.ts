@@ -4,6 +4,10 @@
  * Every try counts, also a good one: otherwise an account of one's own would
  * buy guesses at others. Memory only and bounded; a restart forgets, which a
  * guesser cannot cause. Does not know passwords or people.
+ *
+ * One for all doors of a node. Signing in is passed on to the active, with the
+ * address of who asks: so it counts there for the whole cluster, and more nodes
+ * are no more guesses. A new active begins to count anew.
  */
 import { isIP } from 'node:net';
 
@@ -13,6 +17,8 @@ export type Throttle = {
 };
 
 const WINDOW_MS = 60_000;
+/** Finding one to forget takes no longer than this. */
+const LOOKED_AT_MAX = 100;
 
 export function makeThrottle(triesPerMinute: number, keptMax: number): Throttle {
   /** When tries were made, oldest first. Keys in order of their last try. */
@@ -24,7 +30,17 @@ export function makeThrottle(triesPerMinute: number, keptMax: number): Throttle 
   const keep = (key: string, times: number[]): void => {
     tries.delete(key);
     tries.set(key, times);
-    if (tries.size > keptMax) tries.delete(tries.keys().next().value!);
+    if (tries.size > keptMax) tries.delete(oldestToForget());
+  };
+
+  /** One that is held up is kept before others, or a flood of made-up names would let it go. */
+  const oldestToForget = (): string => {
+    let looked = 0;
+    for (const [key, times] of tries) {
+      if (times.length < triesPerMinute) return key;
+      if (++looked >= LOOKED_AT_MAX) break;
+    }
+    return tries.keys().next().value!;
   };
 
   return {

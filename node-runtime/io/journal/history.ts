@@ -153,6 +153,14 @@ export class History {
   }
 
   private byIndex(filter: RunFilter, from: bigint, below: bigint, limit: number): Listed[] {
+    const { visible } = filter;
+    if (visible && 'only' in visible && filter.sandbox === undefined) {
+      // Few sandboxes of many: each has its range of an index, a scan would pass over all the others.
+      return visible.only
+        .flatMap((sandbox) => this.byIndex({ ...filter, sandbox }, from, below, limit))
+        .sort((one, other) => other.seq - one.seq)
+        .slice(0, limit);
+    }
     const conditions = conditionsOf(filter);
     const byState = filter.states?.length || filter.sandbox !== undefined || filter.path !== undefined;
     if (!byState) return this.select({ conditions, from, below, limit, text: filter.text, rowsMax: shortTextRowsMax });
@@ -219,14 +227,17 @@ export class History {
   }
 
   /** Runs launched at or after `since` (ms), and how many of them failed. */
-  count(since: number): { total: number; failed: number } {
+  count(since: number, visible?: RunFilter['visible']): { total: number; failed: number } {
     const from = BigInt(Math.max(0, Math.ceil(since)) * perMs);
+    const conditions = visible ? [conditionOf(visible)] : [];
     const ofState = this.database
-      .prepare<[string, bigint], number>(
-        'SELECT count(*) FROM runs INDEXED BY runsByState WHERE state = ? AND seq >= ?',
+      .prepare<unknown[], number>(
+        `SELECT count(*) FROM runs INDEXED BY runsByState
+         WHERE state = ? AND seq >= ?${conditions.map(({ sql }) => ` AND ${sql}`).join('')}`,
       )
       .pluck();
-    const counts = allStates.map((state) => ofState.get(state, from) ?? 0);
+    const values = conditions.flatMap((condition) => condition.values);
+    const counts = allStates.map((state) => ofState.get(state, from, ...values) ?? 0);
     return { total: counts.reduce((sum, count) => sum + count, 0), failed: counts[allStates.indexOf('failed')]! };
   }
 }
@@ -235,7 +246,14 @@ function conditionsOf(filter: RunFilter): Condition[] {
   const conditions: Condition[] = [];
   if (filter.sandbox !== undefined) conditions.push({ sql: 'runs.sandbox = ?', values: [filter.sandbox] });
   if (filter.path !== undefined) conditions.push({ sql: 'runs.path = ?', values: [filter.path] });
+  if (filter.visible) conditions.push(conditionOf(filter.visible));
   return conditions;
+}
+
+/** One shape of statement for any number of names. */
+function conditionOf(visible: NonNullable<RunFilter['visible']>): Condition {
+  const [word, names] = 'only' in visible ? ['IN', visible.only] : ['NOT IN', visible.except];
+  return { sql: `runs.sandbox ${word} (SELECT value FROM json_each(?))`, values: [JSON.stringify(names)] };
 }
 
 const damagedRun = (which: string): JournalDamaged =>

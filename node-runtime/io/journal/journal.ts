@@ -176,8 +176,8 @@ export class Journal {
   }
 
   /** Filed runs launched at or after `since` (ms). */
-  countRuns(since: number): Promise<{ total: number; failed: number }> {
-    return this.ask({ kind: 'countRuns', since });
+  countRuns(since: number, visible?: RunFilter['visible']): Promise<{ total: number; failed: number }> {
+    return this.ask({ kind: 'countRuns', since, ...(visible ? { visible } : {}) });
   }
 
   /** Filed again under the same index, a row is replaced. */

@@ -35,10 +35,10 @@ export type Read =
   | { kind: 'quarantined'; afterId: number; max: number }
   | { kind: 'filedRun'; id: string }
   | { kind: 'filedRuns'; filter: RunFilter }
-  | { kind: 'countRuns'; since: number }
   | { kind: 'audited'; filter: AuditFilter }
   | { kind: 'auditedBetween'; from: number; to: number; max: number }
   | { kind: 'auditCover' }
+  | { kind: 'countRuns'; since: number; visible?: RunFilter['visible'] }
   | { kind: 'stats' }
   | { kind: 'verify'; scope: 'journal' | 'all' };
 export type Ask = JournalWrite | HistoryWrite | AuditWrite | Read | { kind: 'close' };

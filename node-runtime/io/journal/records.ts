@@ -50,6 +50,8 @@ export type RunFilter = {
   states?: RunState[];
   sandbox?: string;
   path?: string;
+  /** Only runs of these sandboxes, or none of those. */
+  visible?: { only: string[] } | { except: string[] };
   text?: string;
   /** Launched at or after, in ms. */
   since?: number;

@@ -188,10 +188,10 @@ export class Store {
     if (ask.kind === 'quarantined') return this.entries.quarantined(ask.afterId, ask.max);
     if (ask.kind === 'filedRun') return this.history.one(ask.id);
     if (ask.kind === 'filedRuns') return this.history.list(ask.filter);
-    if (ask.kind === 'countRuns') return this.history.count(ask.since);
     if (ask.kind === 'audited') return this.audit.list(ask.filter);
     if (ask.kind === 'auditedBetween') return this.audit.rowsBetween(ask.from, ask.to, ask.max);
     if (ask.kind === 'auditCover') return this.audit.cover();
+    if (ask.kind === 'countRuns') return this.history.count(ask.since, ask.visible);
     if (ask.kind === 'stats') return this.stats();
     return verifyStore(this.folder, this.open, ask.scope);
   }

@@ -64,7 +64,9 @@ export type OpenDoor = {
   logged: Logged[];
   close(): Promise<void>;
 };
-type Wanted = Partial<Pick<ServerOptions, 'handlers' | 'identify' | 'pages' | 'limits' | 'delegate' | 'inner'>> & {
+type Wanted = Partial<
+  Pick<ServerOptions, 'handlers' | 'identify' | 'pages' | 'limits' | 'delegate' | 'inner' | 'throttle' | 'stillMay'>
+> & {
   hosts?: string[];
 };
 
@@ -98,6 +100,8 @@ async function open(door: ServerOptions['door'], wanted: Wanted, socketPath: str
     limits: { closeGraceMs: 1_000, ...wanted.limits },
     ...(wanted.delegate ? { delegate: wanted.delegate } : {}),
     ...(wanted.inner ? { inner: wanted.inner } : {}),
+    ...(wanted.throttle ? { throttle: wanted.throttle } : {}),
+    ...(wanted.stillMay ? { stillMay: wanted.stillMay } : {}),
   });
   const { port } = await server.listen(socketPath ? { path: socketPath } : { host: '127.0.0.1', port: 0 });
   return { server, port, socketPath, logged, close: () => server.close() };
@@ -186,6 +190,7 @@ export const pathOf = (name: RouteName): string =>
     .replace('{upload}', 'u1')
     .replace('{user}', 'ops')
     .replace('{token}', 't1')
+    .replace('{session}', 's1')
     .replace('{node}', 'n-b')
     .concat(queries[name] ?? '');
 
@@ -204,6 +209,7 @@ export const bodies: { [N in RouteName]?: unknown } = {
   userChange: { role: 'viewer' },
   tokenCreate: { role: 'viewer' },
   sandboxCreate: { name: 'data', kind: 'shared' },
+  sandboxRights: { rights: [{ who: 'everyone', may: ['read'] }] },
   folderCreate: { path: 'a' },
   move: { path: 'a', to: 'b' },
   copy: { path: 'a', to: 'b' },

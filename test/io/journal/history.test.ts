@@ -43,6 +43,9 @@ const all = Array.from({ length: rows }, (_, i) => runAt(i)).sort(
 const isIn = (run: FiledRun, text: string): boolean =>
   `${run.id} ${run.name} ${run.sandbox}/${run.path} ${run.by}`.toLowerCase().includes(text.toLowerCase());
 
+const isSeen = (visible: NonNullable<RunFilter['visible']>, sandbox: string): boolean =>
+  'only' in visible ? visible.only.includes(sandbox) : !visible.except.includes(sandbox);
+
 /** What a filter must give, by looking at every run. */
 function expected(filter: RunFilter, after = -1): FiledRun[] {
   const found: FiledRun[] = [];
@@ -51,6 +54,7 @@ function expected(filter: RunFilter, after = -1): FiledRun[] {
     if (filter.states && !filter.states.includes(run.state)) continue;
     if (filter.sandbox !== undefined && run.sandbox !== filter.sandbox) continue;
     if (filter.path !== undefined && run.path !== filter.path) continue;
+    if (filter.visible && !isSeen(filter.visible, run.sandbox)) continue;
     if (filter.since !== undefined && run.launchedAt < filter.since) continue;
     if (filter.text !== undefined && !isIn(run, filter.text)) continue;
     found.push(run);
@@ -90,6 +94,18 @@ const filters: [string, Omit<RunFilter, 'limit'>][] = [
   ['one letter, of no ASCII', { text: 'Ü', since: start + 28_000_000 }],
   ['a sandbox and a path together', { text: 'LAB-3/jobs/step-1' }],
   ['two letters that nobody has, in a sandbox', { text: '%%', sandbox: 'lab-1' }],
+  ['hidden sandboxes', { visible: { except: ['lab-1', 'lab-2', 'lab-3', 'lab-4', 'never-there'] } }],
+  ['hidden sandboxes, a state', { visible: { except: ['lab-1', 'lab-5'] }, states: ['failed'] }],
+  ['hidden sandboxes, words', { visible: { except: ['lab-0', 'lab-6'] }, text: 'backup' }],
+  ['hidden sandboxes, two letters', { visible: { except: ['lab-0'] }, text: 'Up' }],
+  ['a sandbox that is hidden', { visible: { except: ['lab-1'] }, sandbox: 'lab-1' }],
+  ['all sandboxes hidden', { visible: { except: Array.from({ length: 7 }, (_, i) => `lab-${i}`) } }],
+  ['two sandboxes only', { visible: { only: ['lab-2', 'lab-5'] } }],
+  ['two sandboxes only, states, a path', { visible: { only: ['lab-2', 'lab-5'] }, path: 'jobs/step-8.job.yaml' }],
+  ['two sandboxes only, words', { visible: { only: ['lab-2', 'lab-5'] }, text: 'backup', states: ['failed'] }],
+  ['two sandboxes only, one asked for', { visible: { only: ['lab-2', 'lab-5'] }, sandbox: 'lab-5' }],
+  ['two sandboxes only, another asked for', { visible: { only: ['lab-2', 'lab-5'] }, sandbox: 'lab-1' }],
+  ['no sandbox at all', { visible: { only: [] } }],
   ['a time', { since: start + 20_000_000 }],
   ['a time and a state', { since: start + 33_000_000, states: ['failed'] }],
   ['a time in the future', { since: start + 1e12 }],

@@ -143,6 +143,11 @@ const kinds: { [K in Fact['kind']]: [Extract<Fact, { kind: K }>, [string, string
     { kind: 'sandboxCreated', name: 'plc', storage: 'local', node: B, directory: '/srv/plc', description: '' },
     ['sandboxCreated', 'ops made the sandbox plc'],
   ],
+  sessionsEnded: [{ kind: 'sessionsEnded', ids: ['t8', 't9'] }, ['sessionsEnded', 'ops ended 2 sessions of somebody']],
+  sandboxRightsChanged: [
+    { kind: 'sandboxRightsChanged', name: 'line-qa', rights: [{ who: 'everyone', may: ['read'] }] },
+    ['sandboxRightsChanged', 'ops said who may do what in line-qa'],
+  ],
   sandboxRemoved: [{ kind: 'sandboxRemoved', name: 'line-qa' }, ['sandboxRemoved', 'ops removed the sandbox line-qa']],
   filesChanged: [
     { kind: 'filesChanged', sandbox: 'line-qa', changes: [{ op: 'remove', path: 'jobs/a.sh' }] },
