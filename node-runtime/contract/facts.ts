@@ -158,6 +158,10 @@ export type Fact =
       expiresAt?: number;
     }
   | { kind: 'tokenRemoved'; id: string }
+  // secrets
+  /** `sealed` can be read by controllers only, which keep the key beside the authority's; `version` counts from 1. */
+  | { kind: 'secretSaved'; name: string; version: number; sealed: string; description?: string }
+  | { kind: 'secretRemoved'; name: string }
   // sandboxes
   | {
       kind: 'sandboxCreated';
@@ -234,6 +238,8 @@ export type TaskPlan = {
   run: { program: string; arguments: string[] } | { shell: string };
   /** Values may hold `${{ … }}`, evaluated when the attempt is placed. */
   environment: Record<string, string>;
+  /** Environment variable → name of the secret it is given; the job's and the task's. Never a value. */
+  secrets?: Record<string, string>;
   workingDirectory: string;
   timeoutMs: number | null;
   attemptsMax: number;
