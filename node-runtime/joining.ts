@@ -130,6 +130,7 @@ async function joinWith(asked: Where, code: Code): Promise<JoinedNode> {
       ...{ clusterName: joined.clusterName, clusterId: joined.cluster, nodeName: name, nodeId: node },
       authority: { cert: joined.authority, ...(joined.authorityKey ? { key: joined.authorityKey } : {}) },
       node: { cert: joined.certificate, key },
+      ...(joined.secretsKey ? { secretsKey: joined.secretsKey } : {}),
     });
     // Last, like at a founding: its presence says that the joining is complete.
     await saveIdentity(places(asked.data).trust, identity);

@@ -27,7 +27,7 @@ import { timings } from './core/cluster/timing.ts';
 import { endedRuns } from './core/jobs/jobs.ts';
 import { type SandboxRecord, sandboxNamed, sandboxView } from './core/sandboxes/sandboxes.ts';
 import { exampleSandbox } from './examples.ts';
-import { fetchSnapshot, makeFilesOf } from './fetching.ts';
+import { fetchSnapshot, makeFilesOf, makeSecretsOf } from './fetching.ts';
 import { type Finding, type HowToFind, startFinding } from './finding.ts';
 import { memberFile, places } from './founding.ts';
 import type { Host } from './host.ts';
@@ -70,6 +70,7 @@ import { innerRoutes } from './requests/inner.ts';
 import { localFolder } from './requests/local-sandboxes.ts';
 import type { Parts } from './requests/parts.ts';
 import { summaryOfRun } from './requests/runs.ts';
+import { fitsSecrets, secretsFor } from './requests/secrets.ts';
 import { programVersion } from './version.ts';
 import { makeWhereabouts } from './whereabouts.ts';
 import { makeWorker, type OwnWorker } from './worker.ts';
@@ -194,6 +195,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const ended = new Promise<void>((done, failed) => (settle = { done, failed }));
     ended.catch(() => {}); // who waits for it sees it; nobody has to
     let loop: Loop;
+    let parts: Parts;
     let worker: OwnWorker | null = null;
     let live: Live;
     let peers: Peers | null = null;
@@ -300,6 +302,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           peers: () => peers,
           sandboxes: () => (loop.state.member.keepsJournal ? loop.state.replicated.sandboxes : null),
         }),
+        secretsOf: makeSecretsOf({
+          lead: () => loop.state.lead?.node ?? null,
+          ask: (node, name) =>
+            node === self.node ? secretsFor(parts, node, name) : askPeer(parts, node, 'secrets', name),
+        }),
         send,
         onFault: (error) => fault(error),
       });
@@ -309,6 +316,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     // -------------------------------------------------------- the loop
 
+    let keysAsked = false;
+    const awaitsKey = (): boolean =>
+      !keysAsked &&
+      loop !== undefined &&
+      dutiesHere().includes('controller') &&
+      isFollower(loop) &&
+      lacksSecretsKey(identity, loop);
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -321,7 +335,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...{ addresses: peerAddresses(peersListen, peers?.port ?? null), speaks: PROTOCOL_VERSION },
       ...{ program: programVersion, load, tasksRunning: worker?.running() ?? 0, platform, startedAt },
       watchRank: watchRank(),
-      blobsMissing: contents.missing(),
+      // A controller without the key of the secrets is not ready to stand by, either.
+      blobsMissing: contents.missing() + (awaitsKey() ? 1 : 0),
       committed: loop?.state.member.committed ?? 0,
       clock: worker?.clock() ?? 0,
     });
@@ -356,10 +371,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const door = options.listen ? readListen(options.listen) : null;
     let doorPort = 0;
     let finding: Finding | null = null;
-    const parts: Parts = {
+    parts = {
       ...{ loop, journal, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
       identity: () => identity,
+      keepSecretsKey: (secretsKey) => keepIdentity((now) => Promise.resolve(identityFrom({ ...now, secretsKey }))),
       directory: () => directory,
       data: options.data,
       version: programVersion,
@@ -383,6 +399,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
               'This can only be asked by people who have signed in and by programs with a token.',
             );
       },
+    };
+    let keeping = Promise.resolve();
+    /** One change of the identity at a time, each on disk before it is used. */
+    const keepIdentity = (change: (now: Identity) => Promise<Identity | null>): Promise<void> => {
+      const turn = keeping.then(async () => {
+        const fresh = await change(identity);
+        if (!fresh) return;
+        await saveIdentity(at.trust, fresh);
+        identity = fresh;
+        peers?.useIdentity(fresh);
+        publicDoor?.useCertificate(serverCertificate(fresh));
+      });
+      keeping = turn.catch(() => {});
+      return turn;
     };
     const handlers = makeHandlers(parts);
     const shared = {
@@ -451,15 +481,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     }
     // Addresses change and certificates end; neither may need a restart.
     const lookAtIdentity = () =>
-      void renewed(parts, at.trust, dutiesHere()).then(
-        (fresh) => {
-          if (!fresh) return;
-          identity = fresh;
-          opened.useIdentity(fresh);
-          publicDoor?.useCertificate(serverCertificate(fresh));
-        },
-        (error) => log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'),
-      );
+      void keepIdentity(() => renewed(parts, dutiesHere(), () => (keysAsked = true)))
+        .catch((error) => log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'))
+        // A new controller has to have the keys before it may be needed.
+        .then(() => {
+          if (!stopped && lacksKey(parts, dutiesHere())) setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
+        });
     const renewing = setInterval(lookAtIdentity, RENEW_LOOK_MS);
     const first = setTimeout(lookAtIdentity, FIRST_LOOK_MS);
     dutiesChanged = () => {
@@ -605,15 +632,32 @@ async function currentIdentity(trust: string, data: string, name?: string) {
   return identity;
 }
 
-/** The identity as it should be by now, saved; null when it is right. What only a controller can give is asked of the active. */
-async function renewed(parts: Parts, trust: string, duties: Duty[]): Promise<Identity | null> {
+const isFollower = ({ state }: Loop): boolean => state.lead !== null && state.lead.node !== state.self.node;
+
+const lacksSecretsKey = ({ secretsKey }: Identity, { state }: Loop): boolean =>
+  !fitsSecrets(secretsKey, state.replicated.secrets);
+
+/** Is a key not here that a controller needs to lead? Where there are no secrets it can make one. */
+function lacksKey({ identity, loop }: Parts, duties: Duty[]): boolean {
+  if (!duties.includes('controller')) return false;
+  return (
+    identity().authority.key === undefined ||
+    (loop.state.replicated.secrets.size > 0 && lacksSecretsKey(identity(), loop))
+  );
+}
+
+/** The identity as it should be by now; null when it is right. What only a controller can give is asked of the active. */
+async function renewed(parts: Parts, duties: Duty[], onAnswered: () => void): Promise<Identity | null> {
   const kept = parts.identity();
   const leader = leaderOf(parts);
   const isOthers = leader !== null && leader !== parts.loop.state.self.node;
   let now = kept;
-  if (kept.authority.key === undefined && duties.includes('controller') && isOthers) {
-    const given = await askPeer<{ key: string }>(parts, leader, 'authority');
-    if (!('code' in given)) now = identityFrom({ ...now, authority: { cert: now.authority.cert, key: given.key } });
+  const isKeyless = kept.authority.key === undefined || lacksSecretsKey(kept, parts.loop);
+  if (isKeyless && duties.includes('controller') && isOthers) {
+    const given = await askPeer<{ key: string; secretsKey?: string }>(parts, leader, 'authority');
+    if (!('code' in given)) now = withKeys(now, given, parts.loop);
+    // One that has none itself has answered, too: nobody waits for what is not there.
+    if (!('code' in given) || given.code === 'role_missing') onAnswered();
   }
   const hosts = machineHosts();
   if (now.authority.key !== undefined) now = (await renewIfNeeded(now, hosts, Date.now())) ?? now;
@@ -623,9 +667,16 @@ async function renewed(parts: Parts, trust: string, duties: Duty[]): Promise<Ide
     if ('code' in given) throw new Error(given.detail);
     now = identityFrom({ ...now, node: { cert: given.certificate, key: now.node.key } });
   }
-  if (now === kept) return null;
-  await saveIdentity(trust, now);
-  return now;
+  return now === kept ? null : now;
+}
+
+/** With what it lacks of the keys that another controller has. */
+function withKeys(own: Identity, given: { key: string; secretsKey?: string }, loop: Loop): Identity {
+  const { cert, key } = own.authority;
+  const { secretsKey } = given;
+  const takes = secretsKey !== undefined && lacksSecretsKey(own, loop);
+  if (key !== undefined && !takes) return own;
+  return identityFrom({ ...own, authority: { cert, key: key ?? given.key }, ...(takes ? { secretsKey } : {}) });
 }
 
 function cannotListen(error: unknown, where: string): CannotStart {

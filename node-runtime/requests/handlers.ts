@@ -15,12 +15,14 @@ import type { Parts } from './parts.ts';
 import { peopleHandlers } from './people.ts';
 import { runHandlers } from './runs.ts';
 import { sandboxHandlers } from './sandboxes.ts';
+import { secretHandlers, withHiddenHash } from './secrets.ts';
 import { answeredBefore, replied } from './wish.ts';
 
 export function makeHandlers(parts: Parts): Handlers {
   const handlers: Handlers = {
     ...clusterHandlers(parts),
     ...peopleHandlers(parts),
+    ...secretHandlers(parts),
     ...sandboxHandlers(parts),
     ...runHandlers(parts),
     ...memberHandlers(parts),
@@ -30,8 +32,10 @@ export function makeHandlers(parts: Parts): Handlers {
     const isBytes = routes[name as RouteName].body === 'bytes';
     return [
       name,
-      async (asked: Asked<RouteName>) => {
+      async (given: Asked<RouteName>) => {
         try {
+          const asked = await withHiddenHash(parts, name as RouteName, given);
+          if ('code' in asked) return asked;
           // The same request again: the answer of then, also when what it was about is gone by now (P36).
           // Where the body is bytes it has to be read first to be the same: the handler sees to it.
           const before = isBytes ? null : await answeredBefore(parts, asked);

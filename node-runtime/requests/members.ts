@@ -21,7 +21,7 @@ import type { Invite } from '../core/members/members.ts';
 import { isActive } from '../core/node-state.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
-import { signJoinRequest } from '../io/trust/identity.ts';
+import { type Identity, signJoinRequest } from '../io/trust/identity.ts';
 import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
 import { nodeView } from './cluster.ts';
 import { inNames, leaderOf, nameOf } from './cluster-words.ts';
@@ -143,7 +143,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
         body: {
           ...{ cluster: identity.clusterId, clusterName: identity.clusterName, certificate },
           authority: identity.authority.cert,
-          ...(duties.includes('controller') ? { authorityKey: identity.authority.key } : {}),
+          ...(duties.includes('controller') ? keysOf(identity) : {}),
           ...{ duties, members },
         },
       };
@@ -304,6 +304,12 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     }
   }
 }
+
+/** What only a controller is given. */
+const keysOf = ({ authority, secretsKey }: Identity) => ({
+  authorityKey: authority.key,
+  ...(secretsKey === undefined ? {} : { secretsKey }),
+});
 
 const sentence = (words: string): string =>
   `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;

@@ -29,6 +29,8 @@ export type Parts = {
   peers(): Peers | null;
   contents: Contents;
   identity(): Identity;
+  /** Of the secrets: on disk when it resolves. */
+  keepSecretsKey(key: string): Promise<void>;
   /** Who belongs to the cluster, as this node last heard: also where no journal is kept. */
   directory(): Directory;
   /** A sandbox of the cluster; a node that keeps no journal asks the active. */

@@ -26,6 +26,7 @@ import {
   signRequest,
   wellFormed,
 } from './certificates.ts';
+import { isSecretsKey, makeSecretsKey } from './sealing.ts';
 
 /** The certificate of the cluster's authority; its key only where a controller is. */
 export type Authority = { cert: string; key?: string };
@@ -36,6 +37,8 @@ export type Identity = {
   nodeId: string;
   authority: Authority;
   node: Certified;
+  /** Of the secrets (sealing.ts); only where a controller is, as of version 0.1. */
+  secretsKey?: string;
   /** Of the node's certificate: lower-case hex sha-256. Changes when it is renewed. */
   fingerprint: string;
   /** Of the authority's certificate: never changes. */
@@ -54,7 +57,8 @@ export async function makeIdentity(asked: {
   hosts: string[];
 }): Promise<Identity> {
   const authority = await makeAuthority(asked.clusterName);
-  return identityFrom({ ...asked, authority, node: await makeNodeCertificate(authority, asked) });
+  const node = await makeNodeCertificate(authority, asked);
+  return identityFrom({ ...asked, authority, node, secretsKey: makeSecretsKey() });
 }
 
 /**
@@ -63,7 +67,7 @@ export async function makeIdentity(asked: {
  * certificate of another authority or node.
  */
 export function identityFrom(parts: IdentityParts): Identity {
-  const { clusterName, clusterId, nodeName, nodeId, authority, node } = parts;
+  const { clusterName, clusterId, nodeName, nodeId, authority, node, secretsKey } = parts;
   for (const text of [clusterName, clusterId, nodeName, nodeId]) {
     if (typeof text !== 'string' || text === '') throw new Error('A name or an id of the identity is missing.');
   }
@@ -74,11 +78,13 @@ export function identityFrom(parts: IdentityParts): Identity {
   fits('node', nodeCert, node.key);
   if (!nodeCert.verify(authorityCert.publicKey)) throw new Error('The certificate is not by this authority.');
   if (nodeIdOf(nodeCert) !== nodeId) throw new Error('The certificate is that of another node.');
+  if (secretsKey !== undefined && !isSecretsKey(secretsKey)) throw new Error('The key of the secrets is damaged.');
   const { cert, key } = authority;
   return {
     ...{ clusterName, clusterId, nodeName, nodeId },
     authority: key === undefined ? { cert } : { cert, key },
     node: { cert: node.cert, key: node.key },
+    ...(secretsKey === undefined ? {} : { secretsKey }),
     fingerprint: fingerprintOf(node.cert),
     authorityFingerprint: fingerprintOf(authority.cert),
   };

@@ -187,6 +187,7 @@ export const pathOf = (name: RouteName): string =>
     .replace('{user}', 'ops')
     .replace('{token}', 't1')
     .replace('{node}', 'n-b')
+    .replace('{name}', 'DB_PASSWORD')
     .concat(queries[name] ?? '');
 
 const queries: { [N in RouteName]?: string } = {
@@ -212,6 +213,7 @@ export const bodies: { [N in RouteName]?: unknown } = {
   check: { path: 'a.sh', text: '' },
   launch: { sandbox: 'data', path: 'a.sh' },
   decideTask: { decision: 'again' },
+  secretSave: { value: 'hunter2 hunter2' },
   nodeChange: { drained: true },
   invite: { duties: ['worker'] },
   join: {
