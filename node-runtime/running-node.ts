@@ -317,12 +317,9 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     // -------------------------------------------------------- the loop
 
     let keysAsked = false;
+    /** Said by every node, so that one that is promoted is not taken for ready before it was given the key. */
     const awaitsKey = (): boolean =>
-      !keysAsked &&
-      loop !== undefined &&
-      dutiesHere().includes('controller') &&
-      isFollower(loop) &&
-      lacksSecretsKey(identity, loop);
+      !keysAsked && loop !== undefined && loop.state.lead?.node !== self.node && lacksSecretsKey(identity, loop);
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -631,8 +628,6 @@ async function currentIdentity(trust: string, data: string, name?: string) {
   if (renewed || identity.nodeName !== saved?.nodeName) await saveIdentity(trust, identity);
   return identity;
 }
-
-const isFollower = ({ state }: Loop): boolean => state.lead !== null && state.lead.node !== state.self.node;
 
 const lacksSecretsKey = ({ secretsKey }: Identity, { state }: Loop): boolean =>
   !fitsSecrets(secretsKey, state.replicated.secrets);

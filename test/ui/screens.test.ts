@@ -36,6 +36,18 @@ const asking: Override = ({ path }) => {
   if (path === '/api/v1/discovered') return { json: { discovered: f.discovered } };
   return path === '/api/v1/join-requests' ? { json: { requests: f.joinRequests } } : null;
 };
+const lackingSecret: Override = ({ path }) =>
+  path.endsWith('/launch-form')
+    ? {
+        json: {
+          ...f.launchForm,
+          secrets: [
+            { name: 'DB_PASSWORD', known: true },
+            { name: 'FRAME_KEY', known: false },
+          ],
+        },
+      }
+    : null;
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -55,6 +67,20 @@ const screens: Screen[] = [
   { name: 'runs', hash: '#/runs', shows: 'r-8f22' },
   { name: 'run', hash: '#/runs/r-8f2c?task=load-3', shows: 'psql: error' },
   { name: 'settings', hash: '#/settings', shows: 'nightly import on quay-2' },
+  { name: 'new secret', hash: '#/settings', shows: 'Nobody can read it again', click: 'Add a secret…' },
+  {
+    name: 'new value of a secret',
+    hash: '#/settings',
+    shows: 'The old value cannot',
+    click: 'New value for DB_PASSWORD',
+  },
+  { name: 'removal of a secret', hash: '#/settings', shows: 'Its value is gone for good', click: 'Remove DB_PASSWORD' },
+  {
+    name: 'launch form without a secret',
+    hash: '#/launch/ingest/jobs/nightly.job.yaml',
+    shows: 'is not there: an administrator',
+    answer: lackingSecret,
+  },
   { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },
   { name: 'keyboard help', hash: '#/', shows: 'What can be done', press: '?' },
