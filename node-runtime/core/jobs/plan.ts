@@ -55,9 +55,11 @@ function retryOf(retry: TaskWritten['retry']): Pick<TaskPlan, 'attemptsMax' | 'r
   return { attemptsMax: retry.attempts, retryDelayMs: delayMs ?? 0, retryBackoff: retry.backoff ?? 1 };
 }
 
-/** The task's go before the job's. Absent where there are none, as in plans of older versions. */
+/** What the task itself sets goes before the job's. Absent where there are none, as in plans of older versions. */
 function secretsOf(job: JobFile, task: TaskWritten): Pick<TaskPlan, 'secrets'> {
-  const secrets = { ...secretVariables(job.secrets), ...secretVariables(task.secrets) };
+  const isOwn = ([variable]: [string, string]) => Object.hasOwn(task.env ?? {}, variable);
+  const ofJob = Object.entries(secretVariables(job.secrets)).filter((one) => !isOwn(one));
+  const secrets = { ...Object.fromEntries(ofJob), ...secretVariables(task.secrets) };
   return Object.keys(secrets).length === 0 ? {} : { secrets };
 }
 
