@@ -5,10 +5,14 @@
  * a hash or a copy could give them.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Cluster, JobCheck, LaunchForm, Run, Secret } from '../../../node-runtime/contract/model.ts';
+import type { Cluster, JobCheck, LaunchForm, Secret } from '../../../node-runtime/contract/model.ts';
+import type { Directory } from '../../../node-runtime/contract/peer-messages.ts';
 import { binnacle, eventually, RealNode, refusalOf } from '../../support/real-node.ts';
 
 const door = ['--listen', '127.0.0.1:0'];
@@ -19,19 +23,30 @@ const view = (node: RealNode): Promise<Cluster> => node.must<Cluster>('GET', '/a
 const listed = async (node: RealNode): Promise<Secret[]> =>
   (await node.must<{ secrets: Secret[] }>('GET', '/api/v1/secrets')).secrets;
 
-/** Files of these nodes that hold one of the texts as it is. */
-function holding(nodes: RealNode[], texts: string[]): string[] {
-  return nodes.flatMap(({ data, log }) => {
-    const files = readdirSync(data, { recursive: true })
-      .map((name) => path.join(data, String(name)))
-      .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
-    const found = files.filter((file) => {
-      const bytes = readFileSync(file);
-      return texts.some((text) => bytes.includes(text));
-    });
-    return [...found, ...texts.filter((text) => log.includes(text)).map((text) => `the log: ${text}`)];
-  });
+/** What is there; a living node removes files meanwhile. */
+function ifThere<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code !== 'ENOENT') throw problem;
+    return otherwise;
+  }
 }
+const filesIn = (folder: string): string[] =>
+  ifThere(() => readdirSync(folder, { withFileTypes: true }), []).flatMap((entry) => {
+    const at = path.join(folder, entry.name);
+    return entry.isDirectory() ? filesIn(at) : entry.isFile() ? [at] : [];
+  });
+
+/** Files of these nodes, and their logs, that hold one of the texts as it is. */
+const holding = (nodes: RealNode[], texts: string[]): string[] =>
+  nodes.flatMap(({ data, log }) => [
+    ...filesIn(data).filter((file) => {
+      const bytes = ifThere(() => readFileSync(file), Buffer.alloc(0));
+      return texts.some((text) => bytes.includes(text));
+    }),
+    ...texts.filter((text) => log.includes(text)).map((text) => `the log: ${text}`),
+  ]);
 const hashesOf = (text: string): string[] =>
   ['hex', 'base64', 'base64url'].map((as) =>
     createHash('sha256')
@@ -252,10 +267,22 @@ describe('a cluster of two controllers, a watch and a worker', () => {
       },
       40_000,
     );
-  const asked = (node: RealNode, run: Run, task: string) => {
-    // As a member would ask: over a command of the node itself there is no such door.
-    return node.ask('POST', '/peer/v1/secrets', { run: run.id, task, number: 1 });
-  };
+  /** What a member is answered by another one, over the door that only members have. */
+  async function askAs(from: RealNode, to: string, address: string, body?: object) {
+    const identity = JSON.parse(readFileSync(path.join(from.data, 'trust', 'identity.json'), 'utf8'));
+    const members = JSON.parse(readFileSync(path.join(a.data, 'trust', 'members.json'), 'utf8')) as Directory;
+    const [host, port] = members.nodes.find((one) => one.name === to)!.addresses[0]!.split(':');
+    const asking = request({
+      ...{ host, port, path: `/peer/v1/${address}`, method: body ? 'POST' : 'GET', agent: false },
+      ...{ ca: identity.authority.cert, cert: identity.node.cert, key: identity.node.key, minVersion: 'TLSv1.3' },
+      ...{ ALPNProtocols: ['http/1.1'], checkServerIdentity: () => undefined },
+    });
+    asking.end(body ? JSON.stringify(body) : undefined);
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const part of answer) text += part;
+    return { status: answer.statusCode!, text };
+  }
 
   beforeAll(async () => {
     a = await RealNode.found();
@@ -285,7 +312,40 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     expect(run).toMatchObject({ state: 'succeeded', nodes: ['bench'] });
     for (const node of all())
       expect(await node.output(run.id, 'with')).toContain(`with: ${masked}.\n${value.length}\n`);
-    expect((await asked(bench, run, 'with')).status).toBe(404);
+  });
+
+  it('gives it to no other member, for no other task, by no other node, and not once the attempt has ended', {
+    timeout: 60_000,
+  }, async () => {
+    const waiting = 'until [ -e go ]; do sleep 0.1; done';
+    await watch.put(
+      'work',
+      'wait.job.yaml',
+      `tasks:\n  with: { secrets: [DB_PASSWORD], run: '${waiting}' }\n  without: { run: '${waiting}' }\n`,
+    );
+    const run = await watch.launch('work', 'wait.job.yaml');
+    await watch.until(run.id, (now) => now.tasks.every((task) => task.attempts[0]?.state === 'running'));
+    const of = (task: string, number = 1) => ({ run: run.id, task, number });
+    const given = await askAs(bench, 'atlas', 'secrets', of('with'));
+    expect([given.status, JSON.parse(given.text)]).toEqual([200, { values: { DB_PASSWORD: value } }]);
+    expect(JSON.parse((await askAs(bench, 'atlas', 'secrets', of('without'))).text)).toEqual({ values: {} });
+    for (const other of [watch, b]) {
+      const refused = await askAs(other, 'atlas', 'secrets', of('with'));
+      expect([refusalOf(refused), refused.text.includes(value)]).toEqual(['403 secret_not_given', false]);
+    }
+    for (const none of [of('with', 2), of('nothing'), { ...of('with'), run: 'r-0' }])
+      expect(refusalOf(await askAs(bench, 'atlas', 'secrets', none))).toBe('403 secret_not_given');
+    // The standby knows as much, and gives nothing.
+    expect(refusalOf(await askAs(bench, 'borea', 'secrets', of('with')))).toBe('503 no_active');
+    // Nor does a worker get a key, or hand one over.
+    expect(refusalOf(await askAs(bench, 'atlas', 'authority'))).toBe('403 role_missing');
+    expect(refusalOf(await askAs(bench, 'borea', 'secretsKey', { key: '0'.repeat(64) }))).toBe('403 role_missing');
+    expect(keyOf(b)).toBe(keyOf(a));
+    await watch.must('POST', `/api/v1/runs/${run.id}/cancel`);
+    await watch.until(run.id);
+    expect(refusalOf(await askAs(bench, 'atlas', 'secrets', of('with')))).toBe('403 secret_not_given');
+    // And it has no other door.
+    expect((await bench.ask('POST', '/peer/v1/secrets', of('with'))).status).toBe(404);
   });
 
   it('gives it after a fail-over: the standby had the key before the secret was acknowledged', {
@@ -327,7 +387,8 @@ describe('a cluster of two controllers, a watch and a worker', () => {
     await b.start(door);
   });
 
-  it('has no value on any disk and in no log', () => {
+  it('has no value on any disk and in no log', async () => {
+    for (const node of all()) await node.kill();
     const values = [value, 'saved just before the end'];
     expect(
       holding(
@@ -340,7 +401,6 @@ describe('a cluster of two controllers, a watch and a worker', () => {
 
 describe('a data folder that was made before there were secrets', () => {
   it('gets a key when the first secret is saved, and hands it to the standby first', { timeout: 120_000 }, async () => {
-    const { writeFileSync } = await import('node:fs');
     const a = await RealNode.found();
     const file = (node: RealNode) => path.join(node.data, 'trust', 'identity.json');
     const { secretsKey: _, ...old } = JSON.parse(readFileSync(file(a), 'utf8'));
