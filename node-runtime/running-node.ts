@@ -70,7 +70,7 @@ import { innerRoutes } from './requests/inner.ts';
 import { localFolder } from './requests/local-sandboxes.ts';
 import type { Parts } from './requests/parts.ts';
 import { summaryOfRun } from './requests/runs.ts';
-import { fitsSecrets, secretsFor } from './requests/secrets.ts';
+import { fitsSecrets, keysUsed, secretsFor } from './requests/secrets.ts';
 import { programVersion } from './version.ts';
 import { makeWhereabouts } from './whereabouts.ts';
 import { makeWorker, type OwnWorker } from './worker.ts';
@@ -316,10 +316,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
     // -------------------------------------------------------- the loop
 
-    let keysAsked = false;
+    /** The key that the secrets were sealed with when the active was asked for it; it answered, with or without it. */
+    let keyAskedFor: string | null = null;
     /** Said by every node, so that one that is promoted is not taken for ready before it was given the key. */
     const awaitsKey = (): boolean =>
-      !keysAsked && loop !== undefined && loop.state.lead?.node !== self.node && lacksSecretsKey(identity, loop);
+      loop !== undefined &&
+      loop.state.lead?.node !== self.node &&
+      lacksSecretsKey(identity, loop) &&
+      keyAskedFor !== wantedKey(loop);
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -477,13 +481,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       }
     }
     // Addresses change and certificates end; neither may need a restart.
-    const lookAtIdentity = () =>
-      void keepIdentity(() => renewed(parts, dutiesHere(), () => (keysAsked = true)))
+    let looks = false;
+    const lookAtIdentity = () => {
+      if (looks) return;
+      looks = true;
+      keepIdentity(() => renewed(parts, dutiesHere(), (wanted) => (keyAskedFor = wanted)))
         .catch((error) => log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'))
-        // A new controller has to have the keys before it may be needed.
-        .then(() => {
-          if (!stopped && lacksKey(parts, dutiesHere())) setTimeout(lookAtIdentity, FIRST_LOOK_MS).unref();
-        });
+        .finally(() => (looks = false));
+    };
+    // A controller has to have the keys before it may be needed.
+    const looking = setInterval(() => {
+      if (dutiesHere().includes('controller') && (identity.authority.key === undefined || awaitsKey()))
+        lookAtIdentity();
+    }, FIRST_LOOK_MS);
     const renewing = setInterval(lookAtIdentity, RENEW_LOOK_MS);
     const first = setTimeout(lookAtIdentity, FIRST_LOOK_MS);
     dutiesChanged = () => {
@@ -492,6 +502,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     };
     undo.push(
       () => clearInterval(renewing),
+      () => clearInterval(looking),
       () => clearTimeout(first),
     );
     await writeFile(
@@ -632,27 +643,21 @@ async function currentIdentity(trust: string, data: string, name?: string) {
 const lacksSecretsKey = ({ secretsKey }: Identity, { state }: Loop): boolean =>
   !fitsSecrets(secretsKey, state.replicated.secrets);
 
-/** Is a key not here that a controller needs to lead? Where there are no secrets it can make one. */
-function lacksKey({ identity, loop }: Parts, duties: Duty[]): boolean {
-  if (!duties.includes('controller')) return false;
-  return (
-    identity().authority.key === undefined ||
-    (loop.state.replicated.secrets.size > 0 && lacksSecretsKey(identity(), loop))
-  );
-}
+const wantedKey = ({ state }: Loop): string => [...keysUsed(state.replicated.secrets)].join();
 
 /** The identity as it should be by now; null when it is right. What only a controller can give is asked of the active. */
-async function renewed(parts: Parts, duties: Duty[], onAnswered: () => void): Promise<Identity | null> {
+async function renewed(parts: Parts, duties: Duty[], onAnswered: (wanted: string) => void): Promise<Identity | null> {
   const kept = parts.identity();
   const leader = leaderOf(parts);
   const isOthers = leader !== null && leader !== parts.loop.state.self.node;
   let now = kept;
   const isKeyless = kept.authority.key === undefined || lacksSecretsKey(kept, parts.loop);
   if (isKeyless && duties.includes('controller') && isOthers) {
+    const wanted = wantedKey(parts.loop);
     const given = await askPeer<{ key: string; secretsKey?: string }>(parts, leader, 'authority');
     if (!('code' in given)) now = withKeys(now, given, parts.loop);
     // One that has none itself has answered, too: nobody waits for what is not there.
-    if (!('code' in given) || given.code === 'role_missing') onAnswered();
+    if (!('code' in given) || given.code === 'role_missing') onAnswered(wanted);
   }
   const hosts = machineHosts();
   if (now.authority.key !== undefined) now = (await renewIfNeeded(now, hosts, Date.now())) ?? now;

@@ -79,7 +79,7 @@ export function fitsSecrets(key: string | undefined, secrets: Secrets): boolean 
   return used.size === 0 ? key !== undefined : key !== undefined && used.has(keyIdOf(key));
 }
 
-const keysUsed = (secrets: Secrets): Set<string | null> =>
+export const keysUsed = (secrets: Secrets): Set<string | null> =>
   new Set([...secrets.values()].map((one) => sealedBy(one.sealed)));
 
 /** The key of the cluster's secrets, held by every controller of the write set when it is given out here. */
@@ -88,14 +88,26 @@ async function sharedKey(parts: Parts): Promise<string | Refusal> {
   return typeof key === 'string' ? ((await handOver(parts, key)) ?? key) : key;
 }
 
+/** Requests that come together must not make a key each. */
+const looking = new WeakMap<Parts, Promise<string | Refusal>>();
+
 /** Of this node; else of another controller; else, where nothing was sealed yet, a new one. */
-async function ownKey(parts: Parts): Promise<string | Refusal> {
-  const { secrets } = parts.loop.state.replicated;
+function ownKey(parts: Parts): Promise<string | Refusal> {
   const { secretsKey: own } = parts.identity();
-  if (own !== undefined && fitsSecrets(own, secrets)) return own;
+  const known = looking.get(parts);
+  if (known) return known;
+  if (own !== undefined && fitsSecrets(own, parts.loop.state.replicated.secrets)) return Promise.resolve(own);
+  const found = findKey(parts).finally(() => looking.delete(parts));
+  looking.set(parts, found);
+  return found;
+}
+
+async function findKey(parts: Parts): Promise<string | Refusal> {
+  const { secrets } = parts.loop.state.replicated;
   for (const node of otherControllers(parts)) {
-    const given = await askPeer<{ secretsKey?: string }>(parts, node, 'authority', undefined, ASK_MS);
-    if ('code' in given || !isSecretsKey(given.secretsKey) || !fitsSecrets(given.secretsKey, secrets)) continue;
+    const given = await askPeer<{ secretsKey?: string }>(parts, node, 'authority', undefined, ASK_MS).catch(() => null);
+    if (!given || 'code' in given || !isSecretsKey(given.secretsKey) || !fitsSecrets(given.secretsKey, secrets))
+      continue;
     await parts.keepSecretsKey(given.secretsKey);
     return given.secretsKey;
   }
@@ -140,8 +152,9 @@ function neededControllers({ loop }: Parts): string[] {
 }
 
 async function give(parts: Parts, node: string, key: string): Promise<Refusal | null> {
-  const taken = await askPeer<{ id: string }>(parts, node, 'secretsKey', { key }, ASK_MS);
-  if (!('code' in taken) || taken.code === 'secrets_key_missing') return 'code' in taken ? taken : null;
+  const taken = await askPeer<{ id: string }>(parts, node, 'secretsKey', { key }, ASK_MS).catch(() => null);
+  if (taken && !('code' in taken)) return null;
+  if (taken?.code === 'secrets_key_missing') return taken;
   return refuse('node_unreachable', `${nameOf(parts, node)} stands by and did not take the key of the secrets yet.`);
 }
 

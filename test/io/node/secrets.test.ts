@@ -412,7 +412,16 @@ describe('a data folder that was made before there were secrets', () => {
       await Promise.all([b, watch].map((node) => node.start(door)));
       await eventually('paired', async () => (await view(a)).mode === 'paired', 40_000);
       expect(JSON.parse(readFileSync(file(b), 'utf8')).secretsKey).toBeUndefined();
-      await a.must('PUT', secret('FIRST_ONE'), { value: 'the very first value' });
+      // Those that come together make one key.
+      const names = ['FIRST_ONE', 'SECOND_ONE', 'THIRD_ONE', 'FOURTH_ONE'];
+      await Promise.all(
+        names.map((name, at) => [a, b][at % 2]!.must('PUT', secret(name), { value: `first of ${name}` })),
+      );
+      const show = names.map((name) => `printf %s "$${name}" | wc -c`).join('; ');
+      await a.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
+      await a.put('work', 'all.job.yaml', `tasks:\n  a: { secrets: [${names}], run: '${show}' }\n`);
+      const run = await a.through('work', 'all.job.yaml');
+      expect(await a.output(run.id, 'a')).toBe(names.map((name) => `${name.length + 9}\n`).join(''));
       const { secretsKey } = JSON.parse(readFileSync(file(a), 'utf8'));
       expect(JSON.parse(readFileSync(file(b), 'utf8')).secretsKey).toBe(secretsKey);
       // Nobody has it any more: it is said, and nothing is sealed with another one.
@@ -426,7 +435,12 @@ describe('a data folder that was made before there were secrets', () => {
       expect(refusalOf(await a.ask('PUT', secret('SECOND'), { value: 'a second value' }))).toBe(
         '503 secrets_key_missing',
       );
-      await a.must('DELETE', secret('FIRST_ONE'));
+      await eventually('the run is told why', async () => {
+        const again = await a.launch('work', 'all.job.yaml');
+        const ended = await a.until(again.id, undefined, 40_000);
+        return ended.tasks[0]!.attempts[0]?.detail?.includes('does not have the key');
+      });
+      for (const name of names) await a.must('DELETE', secret(name));
       await a.must('PUT', secret('SECOND'), { value: 'a second value' });
       const told = await binnacle(['status', '--data', a.data]);
       expect(told.code).toBe(0);
