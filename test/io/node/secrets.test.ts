@@ -410,7 +410,14 @@ describe('a data folder that was made before there were secrets', () => {
     const watch = await RealNode.join(a, 'deck', ['watch']);
     try {
       await Promise.all([b, watch].map((node) => node.start(door)));
-      await eventually('paired', async () => (await view(a)).mode === 'paired', 40_000);
+      await eventually(
+        'paired, with three voters',
+        async () => {
+          const { mode, charter } = await view(a);
+          return mode === 'paired' && charter?.voters.flat().length === 3;
+        },
+        40_000,
+      );
       expect(JSON.parse(readFileSync(file(b), 'utf8')).secretsKey).toBeUndefined();
       // Those that come together make one key.
       const names = ['FIRST_ONE', 'SECOND_ONE', 'THIRD_ONE', 'FOURTH_ONE'];
