@@ -47,6 +47,7 @@ export async function buildAll() {
         main: 'node-runtime/main.ts',
         embedded: 'node-runtime/embedded.ts',
         runner: 'node-runtime/io/process/runner.ts',
+        masker: 'node-runtime/io/process/masker.ts',
         'journal-worker': 'node-runtime/io/journal/worker.ts',
         'mdns-js-worker': 'node-runtime/io/discovery/mdns-js-worker.ts',
       },

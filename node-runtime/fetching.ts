@@ -1,7 +1,8 @@
-/** What this node fetches from others: snapshots, and the files of a run. */
+/** What this node fetches from others: snapshots, the files of a run, and the secrets of an attempt. */
 
 import type { Contents } from './contents.ts';
-import type { Order } from './core/effects.ts';
+import type { Refusal } from './contract/errors.ts';
+import type { AttemptName, Order } from './core/effects.ts';
 import type { Position } from './core/journal/tail.ts';
 import { type ManifestLine, manifestAt } from './core/sandboxes/listing.ts';
 import type { Sandboxes } from './core/sandboxes/sandboxes.ts';
@@ -99,6 +100,29 @@ export function makeFilesOf(parts: {
         if (performance.now() > until) throw error;
         await new Promise((next) => setTimeout(next, AGAIN_MS));
       }
+    }
+  };
+}
+
+/** All else passes: nobody leads at the moment, or the new active is about to be given the key. */
+const FINAL = ['secret_unknown', 'secret_not_given'];
+const KEY_MS = 15_000;
+
+/** The secrets of an attempt from whoever leads, by variable. Rejects with a sentence. */
+export function makeSecretsOf(parts: {
+  lead(): string | null;
+  ask(node: string, name: AttemptName): Promise<{ values: Record<string, string> } | Refusal>;
+}) {
+  return async ({ run, task, number }: Order): Promise<Record<string, string>> => {
+    const begun = performance.now();
+    for (;;) {
+      const lead = parts.lead();
+      const given = lead === null ? null : await parts.ask(lead, { run, task, number }).catch(() => null);
+      if (given && 'values' in given) return given.values;
+      const forMs = given?.code === 'secrets_key_missing' ? KEY_MS : TRY_FOR_MS;
+      if (FINAL.includes(given?.code ?? '') || performance.now() - begun > forMs)
+        throw new Error(`It was not given its secrets: ${given?.detail ?? 'nobody leads.'}`);
+      await new Promise((next) => setTimeout(next, AGAIN_MS));
     }
   };
 }

@@ -141,6 +141,7 @@ async function joinWith(asked: Where, code: InviteCode): Promise<JoinedNode> {
       authority: { cert: joined.authority, ...(joined.authorityKey ? { key: joined.authorityKey } : {}) },
       others: (joined.authorities ?? []).filter((cert) => cert !== joined.authority).map((cert) => ({ cert })),
       node: { cert: joined.certificate, key },
+      ...(joined.secretsKey ? { secretsKey: joined.secretsKey } : {}),
     });
     // Last, like at a founding: its presence says that the joining is complete.
     await saveIdentity(places(asked.data).trust, identity);

@@ -28,7 +28,7 @@ import { timings } from './core/cluster/timing.ts';
 import { endedRuns } from './core/jobs/jobs.ts';
 import { type SandboxRecord, sandboxNamed, sandboxView } from './core/sandboxes/sandboxes.ts';
 import { exampleSandbox } from './examples.ts';
-import { fetchSnapshot, makeFilesOf } from './fetching.ts';
+import { fetchSnapshot, makeFilesOf, makeSecretsOf } from './fetching.ts';
 import { type Finding, type HowToFind, startFinding } from './finding.ts';
 import { memberFile, places } from './founding.ts';
 import type { Host } from './host.ts';
@@ -51,11 +51,11 @@ import { makeMetrics } from './io/machine/metrics.ts';
 import { connectRunner } from './io/process/connect-runner.ts';
 import { nodeIdOf } from './io/trust/certificates.ts';
 import { hostsOf, machineHosts, renewIfNeeded, serverCertificate, trustOf } from './io/trust/identity.ts';
-import { type ChangeIdentity, loadIdentity, makeChangeIdentity, saveIdentity } from './io/trust/identity-store.ts';
+import { loadIdentity, makeChangeIdentity, saveIdentity } from './io/trust/identity-store.ts';
 import { type Live, makeLive } from './live.ts';
 import { type Loop, startLoop } from './node.ts';
 import { makeOutputs } from './outputs.ts';
-import { isBehind, renew } from './renewing.ts';
+import { isBehind, makeKeySought, renew } from './renewing.ts';
 import { askPeer } from './requests/ask-peer.ts';
 import { inNames, leaderOf, whyNobody } from './requests/cluster-words.ts';
 import { makeDelegate } from './requests/delegate.ts';
@@ -68,6 +68,7 @@ import type { ListedSandbox, Parts } from './requests/parts.ts';
 import { stillMay } from './requests/rights.ts';
 import { summaryOfRun } from './requests/runs.ts';
 import { withRights } from './requests/sandboxes.ts';
+import { secretsFor } from './requests/secrets.ts';
 import { programVersion } from './version.ts';
 import { makeWhereabouts } from './whereabouts.ts';
 import { makeWorker, type OwnWorker } from './worker.ts';
@@ -197,12 +198,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const ended = new Promise<void>((done, failed) => (settle = { done, failed }));
     ended.catch(() => {}); // who waits for it sees it; nobody has to
     let loop: Loop;
+    let parts: Parts;
     let worker: OwnWorker | null = null;
     let live: Live;
     let peers: Peers | null = null;
     let dutiesChanged = () => {};
     let authoritiesChanged = () => {};
-    let changeIdentity: ChangeIdentity;
     const peersListen = options.peers === undefined ? (directory.nodes.length > 1 ? '0.0.0.0:0' : null) : options.peers;
     const stop = async (error?: unknown) => {
       if (stopped) return ended.catch(() => {});
@@ -331,6 +332,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
           peers: () => peers,
           sandboxes: () => (loop.state.member.keepsJournal ? loop.state.replicated.sandboxes : null),
         }),
+        secretsOf: makeSecretsOf({
+          lead: () => loop.state.lead?.node ?? null,
+          ask: (node, name) =>
+            node === self.node ? secretsFor(parts, node, name) : askPeer(parts, node, 'secrets', name),
+        }),
         send,
         onFault: (error) => fault(error),
       });
@@ -353,6 +359,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     });
     undo.push(() => audit.close());
 
+    const keySought = makeKeySought(self.node, () => loop);
     const startedAt = Date.now();
     const platform = platformText();
     const tell = (): Told => ({
@@ -365,7 +372,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       ...{ addresses: peerAddresses(peersListen, peers?.port ?? null), speaks: PROTOCOL_VERSION },
       ...{ program: programVersion, load, tasksRunning: worker?.running() ?? 0, platform, startedAt },
       watchRank: watchRank(),
-      blobsMissing: contents.missing(),
+      // A controller without the key of the secrets is not ready to stand by, either.
+      blobsMissing: contents.missing() + (keySought.awaits(identity) ? 1 : 0),
       committed: loop?.state.member.committed ?? 0,
       clock: worker?.clock() ?? 0,
       ...trustOf(identity),
@@ -401,11 +409,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const door = options.listen ? readListen(options.listen) : null;
     let doorPort = 0;
     let finding: Finding | null = null;
-    const parts: Parts = {
+    const changeIdentity = makeChangeIdentity(
+      at.trust,
+      () => identity,
+      (fresh) => {
+        identity = fresh;
+        peers?.useIdentity(fresh);
+        publicDoor?.useCertificate(serverCertificate(fresh));
+      },
+    );
+    parts = {
       ...{ loop, journal, audit, blobs, uploads, live, contents, log, name, startedAt },
       peers: () => peers,
       identity: () => identity,
-      changeIdentity: (change) => changeIdentity(change),
+      changeIdentity,
       directory: () => directory,
       isRemoved,
       data: options.data,
@@ -505,25 +522,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       }
     }
     // Addresses change and certificates end; neither may need a restart.
-    changeIdentity = makeChangeIdentity(
-      at.trust,
-      () => identity,
-      (fresh) => {
-        identity = fresh;
-        opened.useIdentity(fresh);
-        publicDoor?.useCertificate(serverCertificate(fresh));
-      },
-    );
     let looking: NodeJS.Timeout;
     const lookIn = (ms: number): void => {
       clearTimeout(looking);
       looking = setTimeout(() => void lookAtIdentity(), ms);
     };
+    const isComplete = (): boolean =>
+      !isBehind(directory, identity, dutiesHere()) &&
+      !(dutiesHere().includes('controller') && keySought.awaits(identity));
     const lookAtIdentity = async (): Promise<void> => {
-      await renew(parts, changeIdentity, dutiesHere).catch((error) =>
+      await renew(parts, changeIdentity, dutiesHere, keySought).catch((error) =>
         log.warn({ err: error }, 'The certificate could not be renewed; it is tried again.'),
       );
-      if (!stopped) lookIn(isBehind(directory, identity, dutiesHere()) ? LOOK_AGAIN_MS : RENEW_LOOK_MS);
+      if (!stopped) lookIn(isComplete() ? RENEW_LOOK_MS : LOOK_AGAIN_MS);
     };
     lookIn(FIRST_LOOK_MS);
     dutiesChanged = () => {

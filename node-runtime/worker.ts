@@ -43,6 +43,8 @@ export type WorkerParts = {
   clockOrigin: number;
   /** Lays the files of a pinned sandbox ready, fetching what is not here. Rejects with a sentence. */
   filesOf(order: Order, from: string): Promise<AttemptOrder['files']>;
+  /** The values of the secrets that its task names, by variable, asked of the active. Rejects with a sentence. */
+  secretsOf(order: Order): Promise<Record<string, string>>;
   /** To whoever leads, as this worker has seen. */
   send(to: string, message: PeerMessage): void;
   onFault(error: unknown): void;
@@ -222,9 +224,9 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
     if (!one) throw new Error(`broken promise: ${attempt} is to be started and was not ordered`);
     const { run, task, number } = one.order;
     known.set(attempt, { name: { run, task, number }, order: one.order, state: 'saved' });
-    parts.filesOf(one.order, one.from).then(
-      (files) => {
-        runner.start(processOrder(attempt, one.order, files));
+    fetched(one.order, one.from).then(
+      ({ files, secrets }) => {
+        runner.start({ ...processOrder(attempt, one.order, files), ...(secrets ? { secrets } : {}) });
         if (stopped.has(attempt)) runner.stop(attempt, 'cancelled');
       },
       (error: Error) =>
@@ -235,12 +237,20 @@ export function makeWorker(parts: WorkerParts): OwnWorker {
             at: Date.now(),
             state: 'failed',
             cause: 'cannot_start',
-            detail: `The files of its sandbox could not be fetched: ${error.message}`.slice(0, 1_000),
+            detail: error.message.slice(0, 1_000),
             outputBytes: 0,
             outputCut: false,
           },
         }),
     );
+  }
+
+  /** What an attempt needs that no order carries; secrets last, so that they are as new as can be. They are saved nowhere. */
+  async function fetched(order: Order, from: string) {
+    const files = await parts.filesOf(order, from).catch((error: Error) => {
+      throw new Error(`The files of its sandbox could not be fetched: ${error.message}`);
+    });
+    return { files, secrets: order.secrets ? await parts.secretsOf(order) : null };
   }
 
   /** A newer term or the end of its lease came between its save and its start: it never will be started. */

@@ -91,12 +91,12 @@ export default {
       comment: 'A file that no entry leads to is dead: use it or delete it.',
       severity: 'error',
       from: {
-        path: '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+        path: '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/(runner|masker)|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
       },
       to: {
         path: '^(node-runtime|electron|renderer)/',
         pathNot: [
-          '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/runner|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
+          '^(node-runtime/(main|embedded)\\.ts|node-runtime/io/(process/(runner|masker)|journal/worker|discovery/mdns-js-worker)\\.ts|electron/(main|preload)\\.ts|renderer/(main|vite\\.config)\\.ts)$',
           // Written into the page, the generated documents, and by type only.
           '^renderer/public/|^node-runtime/io/http/documents\\.ts$|\\.d\\.ts$',
           // The protocol of several nodes: reached by its simulation, joined to the loop next.

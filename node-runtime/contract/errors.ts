@@ -285,6 +285,27 @@ export const errors = {
     title: 'The last administrator cannot be removed',
     next: 'Make another administrator first.',
   },
+  // secrets
+  secret_unknown: {
+    status: 422,
+    title: 'There is no such secret',
+    next: 'Save it first: binnacle secret set NAME, or in the console under Settings.',
+  },
+  secret_unfit: {
+    status: 422,
+    title: 'This cannot be kept as a secret',
+    next: 'Choose a longer value, or put it into the job file if it is none.',
+  },
+  secret_not_given: {
+    status: 403,
+    title: 'This node is not given that secret',
+    next: 'Secrets are given to the node that runs an attempt, while it runs, if its task names them.',
+  },
+  secrets_key_missing: {
+    status: 503,
+    title: 'The key of the secrets is not here',
+    next: 'Start the other controller, which has it. If it is lost for good, remove all secrets and save them again.',
+  },
   // ours
   internal: {
     status: 500,

@@ -192,6 +192,10 @@ export type Fact =
   | { kind: 'tokenRemoved'; id: string }
   /** Ended by a person: these were signed in and are no more. */
   | { kind: 'sessionsEnded'; ids: string[] }
+  // secrets
+  /** `sealed` can be read by controllers only, which keep the key beside the authority's; `version` counts from 1. */
+  | { kind: 'secretSaved'; name: string; version: number; sealed: string; description?: string }
+  | { kind: 'secretRemoved'; name: string }
   // sandboxes
   | {
       kind: 'sandboxCreated';
@@ -270,6 +274,8 @@ export type TaskPlan = {
   run: { program: string; arguments: string[] } | { shell: string };
   /** Values may hold `${{ … }}`, evaluated when the attempt is placed. */
   environment: Record<string, string>;
+  /** Environment variable → name of the secret it is given; the job's and the task's. Never a value. */
+  secrets?: Record<string, string>;
   workingDirectory: string;
   timeoutMs: number | null;
   attemptsMax: number;

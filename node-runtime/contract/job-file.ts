@@ -48,6 +48,21 @@ const Environment = z
   )
   .meta({ description: `Environment variables. Values may hold \${{ … }}.` });
 
+export const secretNamePattern = environmentNamePattern;
+const SecretName = z
+  .string()
+  .max(limits.secretNameCharsMax)
+  .regex(secretNamePattern, 'must be made of letters, digits and _, and not begin with a digit');
+const Secrets = z
+  .union([z.array(SecretName).max(limits.secretsPerTaskMax), z.record(EnvironmentName, SecretName)], {
+    error: 'must be a list of names of secrets, or a map: environment variable to name',
+  })
+  .meta({
+    description:
+      'Secrets of the cluster that are given as environment variables: a list of names, or a map of variable to name',
+    examples: [['DB_PASSWORD'], { PGPASSWORD: 'DB_PASSWORD' }],
+  });
+
 const Plain = z.union([z.string().max(limits.parameterCharsMax), z.number(), z.boolean()], {
   error: 'must be a text, a number, or true or false',
 });
@@ -151,6 +166,7 @@ const Task = z
       .meta({ description: 'Tasks that have to end before this one begins' }),
     run: Run,
     env: Environment.optional(),
+    secrets: Secrets.optional(),
     working_directory: z
       .string()
       .max(limits.pathBytesMax)
@@ -184,6 +200,7 @@ export const JobFile = z
       .optional()
       .meta({ description: `What is asked for at launch. Tasks read \${{ params.NAME }} or the variable PARAM_NAME` }),
     env: Environment.optional(),
+    secrets: Secrets.optional(),
     timeout: Duration.optional().meta({ description: 'For tasks that name none of their own. Default: none' }),
     tasks: Tasks.meta({ description: 'The steps, by id' }),
     finally: Tasks.optional().meta({

@@ -86,6 +86,15 @@ export const limits = {
   auditChangesMax: 20,
   auditCharsMax: 300,
 
+  // Secrets
+  secretsMax: 200,
+  secretNameCharsMax: 64,
+  /** A shorter one would turn half of an output into asterisks, and can be guessed anyway. */
+  secretCharsMin: 6,
+  secretBytesMax: 16 * 1024,
+  secretDescriptionCharsMax: 200,
+  secretsPerTaskMax: 50,
+
   // Cluster
   nodesMax: 1_000,
   addressesMax: 16,

@@ -193,6 +193,8 @@ export const Joined = z
     authorities: z.array(z.string()).max(4).optional(),
     /** Only a controller gets the key of the authority. */
     authorityKey: z.string().optional(),
+    /** And the key of the secrets. */
+    secretsKey: z.string().optional(),
     duties: z.array(Duty),
     members: z.array(
       z.object({ node: z.string(), name: z.string(), addresses: z.array(z.string()), duties: z.array(Duty) }),
@@ -326,6 +328,10 @@ export const JobCheck = z
     name: z.string().optional(),
     tasks: z.number().int(),
     problems: z.array(Problem),
+    warnings: z
+      .array(Problem)
+      .optional()
+      .meta({ description: 'Not mistakes of the file: what is missing for a launch now, such as a secret' }),
   })
   .meta({ id: 'JobCheck', description: 'What checking a job file found' });
 export type JobCheck = z.infer<typeof JobCheck>;
@@ -432,6 +438,7 @@ export const Task = z
     finally: z.boolean(),
     continueOnError: z.boolean(),
     condition: z.string().optional(),
+    secrets: z.array(z.string()).optional().meta({ description: 'Names of the secrets it is given' }),
     attemptsMax: z.number().int(),
     attempts: z.array(Attempt),
     nextAttemptAt: Time.optional(),
@@ -496,7 +503,19 @@ export const LaunchForm = z
     parameters: z.array(ParameterField),
     /** Scripts take any further parameters; job files only those declared. */
     open: z.boolean(),
-    tasks: z.array(z.object({ id: z.string(), name: z.string(), needs: z.array(z.string()), finally: z.boolean() })),
+    tasks: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        needs: z.array(z.string()),
+        finally: z.boolean(),
+        secrets: z.array(z.string()).optional(),
+      }),
+    ),
+    secrets: z
+      .array(z.object({ name: z.string(), known: z.boolean() }))
+      .optional()
+      .meta({ description: 'All that its tasks name; without one that is not known it cannot be launched' }),
     placement: z
       .array(z.object({ node: z.string(), suits: z.boolean(), sentence: z.string() }))
       .meta({ description: 'Where it would run now, and why not elsewhere' }),
@@ -524,6 +543,22 @@ export const Token = z
   })
   .meta({ id: 'Token' });
 export type Token = z.infer<typeof Token>;
+
+export const SecretName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'letters, digits and underline; does not begin with a digit')
+  .max(limits.secretNameCharsMax);
+export const Secret = z
+  .object({
+    name: SecretName,
+    description: z.string().optional(),
+    version: z.number().int().meta({ description: 'Counts from 1, grows with every new value' }),
+    savedAt: Time,
+    savedBy: z.string(),
+    runs: z.array(z.string()).meta({ description: 'Runs that have not ended and name it' }),
+  })
+  .meta({ id: 'Secret', description: 'A secret by name. Its value is given to tasks only, and shown nowhere' });
+export type Secret = z.infer<typeof Secret>;
 
 export const Session = z
   .object({

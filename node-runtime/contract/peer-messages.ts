@@ -157,6 +157,8 @@ const OrderShape = z.object({
     z.object({ shell: z.string().max(limits.scriptCharsMax * 2) }),
   ]),
   environment: z.record(z.string().max(200), text),
+  /** Names only: the worker asks for the values when it starts the attempt. */
+  secrets: z.record(z.string().max(limits.nameBytesMax), z.string().max(limits.secretNameCharsMax)).exactOptional(),
   workingDirectory: z.string().max(limits.pathBytesMax),
   timeoutMs: z.number().nullable(),
   leased: z.boolean(),

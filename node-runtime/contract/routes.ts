@@ -184,6 +184,23 @@ export const routes = {
     params: z.object({ token: z.string().max(64) }),
   }),
 
+  // secrets
+  secrets: route('GET', '/api/v1/secrets', 'operator', 'Secrets by name; their values are given to tasks only', {
+    answer: z.object({ secrets: z.array(m.Secret) }),
+  }),
+  secretSave: route('PUT', '/api/v1/secrets/{name}', 'admin', 'Save a secret, or give it a new value', {
+    params: z.object({ name: m.SecretName }),
+    body: z.object({
+      value: z.string().max(limits.secretBytesMax),
+      description: z.string().max(limits.secretDescriptionCharsMax).optional(),
+    }),
+    answer: m.Secret,
+  }),
+  secretRemove: route('DELETE', '/api/v1/secrets/{name}', 'admin', 'Remove a secret; says which runs still name it', {
+    params: z.object({ name: m.SecretName }),
+    answer: z.object({ removed: z.string(), runs: z.array(z.string()) }),
+  }),
+
   // cluster
   cluster: route('GET', '/api/v1/cluster', 'viewer', 'Term, roles, what can be survived, what is waited for', {
     answer: m.Cluster,

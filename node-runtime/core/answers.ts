@@ -4,10 +4,11 @@
  */
 import { tokenView, userView } from './access/access.ts';
 import type { Reply } from './effects.ts';
-import { runOf } from './jobs/jobs.ts';
+import { runOf, runsBySecret } from './jobs/jobs.ts';
 import { memberNamed } from './members/members.ts';
 import type { Replicated } from './replicated.ts';
 import { entryAt, sandboxView } from './sandboxes/sandboxes.ts';
+import { secretView } from './secrets/secrets.ts';
 import type { Wish } from './wishes.ts';
 
 export function answerTo(state: Replicated, wish: Wish, run: string | undefined): Reply {
@@ -20,6 +21,10 @@ export function answerTo(state: Replicated, wish: Wish, run: string | undefined)
       return { status: 201, body: tokenView(state.access, wish.id) };
     case 'useLink':
       return { status: 200, body: tokenView(state.access, wish.session.id) };
+    case 'saveSecret':
+      return { status: 200, body: secretView(state.secrets, wish.name, runsBySecret(state.jobs).get(wish.name)) };
+    case 'removeSecret':
+      return { status: 200, body: { removed: wish.name, runs: runsBySecret(state.jobs).get(wish.name) ?? [] } };
     case 'createSandbox':
       return { status: 201, body: sandboxView(state.sandboxes.get(wish.name)!) };
     case 'changeRights':

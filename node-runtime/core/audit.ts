@@ -113,6 +113,8 @@ function toldOf(state: Replicated, entry: Entry): Told | null {
     case 'tokenCreated':
     case 'tokenRemoved':
     case 'sessionsEnded':
+    case 'secretSaved':
+    case 'secretRemoved':
       return ofPeople(state, fact, who, entry.by);
     case 'sandboxCreated':
     case 'sandboxRemoved':
@@ -318,7 +320,16 @@ function ofNodes(state: Replicated, fact: OfNodes, who: string): Told | null {
 
 // ----------------------------------------------------------------- people
 
-type OfPeople = Of<'userCreated' | 'userChanged' | 'userRemoved' | 'tokenCreated' | 'tokenRemoved' | 'sessionsEnded'>;
+type OfPeople = Of<
+  | 'userCreated'
+  | 'userChanged'
+  | 'userRemoved'
+  | 'tokenCreated'
+  | 'tokenRemoved'
+  | 'sessionsEnded'
+  | 'secretSaved'
+  | 'secretRemoved'
+>;
 
 function ofPeople(state: Replicated, fact: OfPeople, who: string, by: string): Told | null {
   const told = (act: string, subject: string, sentence: string, ...changes: (Change | null)[]): Told => ({
@@ -353,6 +364,15 @@ function ofPeople(state: Replicated, fact: OfPeople, who: string, by: string): T
       const label = token?.label || fact.id;
       return told('tokenRemoved', label, `${who} removed the token ${label}`, changed('role', token?.role, undefined));
     }
+    case 'secretSaved': {
+      const known = state.secrets.get(fact.name);
+      const about = changed('description', known?.description, fact.description ?? known?.description);
+      const value = changed('value', known && `number ${known.version}`, `number ${fact.version}`);
+      const sentence = `${who} ${known ? 'gave a new value to' : 'saved'} the secret ${fact.name}`;
+      return told('secretSaved', fact.name, sentence, value, about);
+    }
+    case 'secretRemoved':
+      return told('secretRemoved', fact.name, `${who} removed the secret ${fact.name}`);
     case 'sessionsEnded': {
       const tokens = fact.ids.map((id) => state.access.tokens.get(id)).filter((one) => one !== undefined);
       const owners = [...new Set(tokens.map((one) => one.user ?? one.label))].sort();

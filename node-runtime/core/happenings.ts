@@ -120,6 +120,16 @@ function inWords(state: Told, entry: Entry): Happening | null {
       return fact.use === 'token'
         ? told('info', `Token ${fact.label} (${fact.role}) made by ${who}`, fact.label)
         : null;
+    case 'secretSaved':
+      return told(
+        'info',
+        fact.version === 1
+          ? `Secret ${fact.name} was saved by ${who}`
+          : `Secret ${fact.name} has a new value, saved by ${who}`,
+        fact.name,
+      );
+    case 'secretRemoved':
+      return told('warn', `Secret ${fact.name} was removed by ${who}`, fact.name);
     default:
       return jobHappening(state.jobs, entry);
   }

@@ -21,6 +21,7 @@ import {
   type Sandboxes,
   saveSandboxes,
 } from './sandboxes/sandboxes.ts';
+import { applyToSecrets, emptySecrets, loadSecrets, type Secrets, saveSecrets } from './secrets/secrets.ts';
 
 /** An attempt that a worker told of and the journal did not know, after a confirmed loss (P31). */
 export type Adopted = { run: string; task: string; number: number; node: string; at: number; end?: AttemptEnd };
@@ -31,6 +32,7 @@ export type Replicated = {
   members: Members;
   adopted: Adopted[];
   access: Access;
+  secrets: Secrets;
   sandboxes: Sandboxes;
   jobs: Jobs;
   keys: Keys;
@@ -52,6 +54,7 @@ export const emptyReplicated = (): Replicated => ({
   members: emptyMembers(),
   adopted: [],
   access: emptyAccess(),
+  secrets: emptySecrets(),
   sandboxes: emptySandboxes(),
   jobs: emptyJobs(),
   keys: new Map(),
@@ -72,6 +75,7 @@ export function applyEntry(state: Replicated, entry: Entry): Touched {
   }
   const members = applyToMembers(state.members, entry);
   applyToAccess(state.access, entry);
+  applyToSecrets(state.secrets, entry);
   applyToSandboxes(state.sandboxes, entry);
   const runs = applyToJobs(state.jobs, entry);
   applyToKeys(state.keys, entry);
@@ -107,6 +111,7 @@ export function saveReplicated(state: Replicated): string {
     members: saveMembers(state.members),
     adopted: state.adopted,
     access: saveAccess(state.access),
+    secrets: saveSecrets(state.secrets),
     sandboxes: saveSandboxes(state.sandboxes),
     jobs: saveJobs(state.jobs),
     keys: saveKeys(state.keys),
@@ -126,6 +131,7 @@ export function loadReplicated(text: string): Replicated {
     members: loadMembers(saved.members),
     adopted: saved.adopted,
     access: loadAccess(saved.access),
+    secrets: loadSecrets(saved.secrets),
     sandboxes: loadSandboxes(saved.sandboxes),
     jobs: loadJobs(saved.jobs),
     keys: loadKeys(saved.keys),

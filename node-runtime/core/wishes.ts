@@ -22,6 +22,7 @@ import * as members from './members/members.ts';
 import type { Replicated } from './replicated.ts';
 import { utf8Bytes } from './sandboxes/paths.ts';
 import * as sandboxes from './sandboxes/sandboxes.ts';
+import * as secrets from './secrets/secrets.ts';
 
 export type FileGuard = { path: string; ifMatch?: string; ifAbsent?: boolean };
 
@@ -37,6 +38,9 @@ export type Wish =
       session: { id: string; hash: string; expiresAt: number; from?: string; program?: string };
     }
   | { wish: 'endSessions'; whose: Whose; session?: string; keep?: string }
+  /** Sealed for the version that follows; its value is not known here. */
+  | { wish: 'saveSecret'; name: string; version: number; sealed: string; description?: string }
+  | { wish: 'removeSecret'; name: string }
   | {
       wish: 'createSandbox';
       name: string;
@@ -102,6 +106,10 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return access.decideUseLink(state.access, wish.hash, wish.session, circumstances.now);
     case 'endSessions':
       return decideEndSessions(state.access, wish);
+    case 'saveSecret':
+      return secrets.decideSaveSecret(state.secrets, wish);
+    case 'removeSecret':
+      return secrets.decideRemoveSecret(state.secrets, wish.name);
     case 'createSandbox':
       return sandboxes.decideCreateSandbox(state.sandboxes, wish);
     case 'removeSandbox':
@@ -171,6 +179,8 @@ function decideLaunch(
   if ((wish.revision ?? 0) > sandbox.revision || (wish.revision === undefined) !== (sandbox.storage === 'local')) {
     return refuse('sandbox_unknown', `"${wish.sandbox}" was removed and made anew in this moment; launch again.`);
   }
+  const lack = secrets.lackOfSecrets(state.secrets, jobs.secretsNamedIn(wish.plan));
+  if (lack) return lack;
   // The answer is kept in the same entry and repeats at most what the plan holds.
   if (2 * utf8Bytes(JSON.stringify([wish.plan, wish.parameters])) > limits.entryBytesMax * 0.9) {
     return refuse('limit_reached', `${wish.path} and its parameters are too large together for one run.`);

@@ -21,6 +21,7 @@ import { peopleHandlers } from './people.ts';
 import { rightsRefusal } from './rights.ts';
 import { runHandlers } from './runs.ts';
 import { sandboxHandlers } from './sandboxes.ts';
+import { secretHandlers, withHiddenHash } from './secrets.ts';
 import { sessionHandlers } from './sessions.ts';
 import { answeredBefore, replied } from './wish.ts';
 
@@ -34,6 +35,7 @@ export function makeHandlers(parts: Parts): Handlers {
     ...clusterHandlers(parts),
     ...peopleHandlers(parts),
     ...sessionHandlers(parts),
+    ...secretHandlers(parts),
     ...sandboxHandlers(parts),
     ...runHandlers(parts),
     ...memberHandlers(parts),
@@ -44,10 +46,12 @@ export function makeHandlers(parts: Parts): Handlers {
     const isBytes = routes[name as RouteName].body === 'bytes';
     return [
       name,
-      async (asked: Asked<RouteName>) => {
+      async (given: Asked<RouteName>) => {
         try {
-          const refused = await rightsRefusal(parts, name as RouteName, asked);
+          const refused = await rightsRefusal(parts, name as RouteName, given);
           if (refused) return refused;
+          const asked = await withHiddenHash(parts, name as RouteName, given);
+          if ('code' in asked) return asked;
           // The same request again: the answer of then, also when what it was about is gone by now (P36).
           // Where the body is bytes it has to be read first to be the same: the handler sees to it.
           const before = isBytes ? null : await answeredBefore(parts, asked);

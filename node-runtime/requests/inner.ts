@@ -23,6 +23,7 @@ import { identify } from './identify.ts';
 import { readJobSource } from './job-source.ts';
 import { makeLocalDirectory } from './local-sandboxes.ts';
 import type { Parts } from './parts.ts';
+import { secretsFor, takeSecretsKey } from './secrets.ts';
 
 /** What a handler is given when a member asks. */
 const ASKED_BY_NODE = {
@@ -160,15 +161,34 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       return json(await pageOf(journal, gap, Math.min(replicated.index, known)));
     },
 
-    /** Only controllers keep the key of the authority; one that was promoted asks for it. */
+    /** Only controllers keep the keys of authorities and that of the secrets; one that was promoted asks for them. */
     async authority({ node, query }) {
       const isController = loop.state.replicated.members.nodes.get(node)?.duties.includes('controller') === true;
       const identity = parts.identity();
+      const { secretsKey } = identity;
       const wanted = query.get('fingerprint') ?? identity.authorityFingerprint;
       const key = authorityNamed(identity, wanted)?.key;
       if (!isController || key === undefined)
         return refuse('role_missing', 'Only a controller gets this, from a controller.');
-      return json({ key });
+      return json({ key, ...(secretsKey === undefined ? {} : { secretsKey }) });
+    },
+
+    /** The active makes sure that its standby holds the key of the secrets. */
+    async secretsKey({ node, body }) {
+      const { key } = z
+        .object({ key: z.string().regex(/^[0-9a-f]{64}$/) })
+        .parse(JSON.parse((await body(1024)).toString('utf8')));
+      const taken = await takeSecretsKey(parts, node, key);
+      return 'code' in taken ? taken : json(taken);
+    },
+
+    /** What an attempt of that node is given; see there who gets what. */
+    async secrets({ node, body }) {
+      const name = z
+        .object({ run: z.string().max(64), task: z.string().max(128), number: z.number().int().min(1) })
+        .parse(JSON.parse((await body(1024)).toString('utf8')));
+      const given = await secretsFor(parts, node, name);
+      return 'code' in given ? given : json(given);
     },
 
     /** A new certificate for a member's present key, when the old one ends or its addresses are others. */

@@ -6,13 +6,14 @@
  * schema, of meaning from core/jobs; here all get their places. Never throws
  * and never takes long, whatever the text.
  */
-import type { Problem } from '../contract/errors.ts';
+import { errors, type Problem } from '../contract/errors.ts';
 import { JobFile } from '../contract/job-file.ts';
 import { limits } from '../contract/limits.ts';
 import type { JobCheck } from '../contract/model.ts';
 import { checkJob } from '../core/jobs/check.ts';
 import type { Finding, KeyPath } from '../core/jobs/finding.ts';
 import { fileName, jobName, scriptEndings } from '../core/jobs/plan.ts';
+import { lackOfSecrets, type Secrets } from '../core/secrets/secrets.ts';
 import type { Positions } from '../io/files/yaml-positions.ts';
 import { type LossyNumber, readYaml, type YamlText } from '../io/files/yaml-text.ts';
 import { findingsOfIssues, nameOf, valueAt } from './job-words.ts';
@@ -158,6 +159,27 @@ function leaveOut(value: unknown, path: KeyPath): KeyPath {
   else if (isTask && last === 'run') parts[last] = ':';
   else delete parts[last];
   return place;
+}
+
+// ---------------------------------------------------------------- warnings
+
+/** What a right job file names that the cluster does not have now: it can be kept, and launched when that is there. */
+export function warningsOf(path: string, text: string, job: JobFile, secrets: Secrets): Problem[] {
+  const read = readYaml(text.replace(/^\ufeff/, ''), path.endsWith('.json'));
+  if ('problems' in read) return [];
+  const lists: [KeyPath, JobFile['secrets']][] = [[['secrets'], job.secrets]];
+  for (const section of ['tasks', 'finally'] as const)
+    for (const [id, task] of Object.entries(job[section] ?? {})) lists.push([[section, id, 'secrets'], task.secrets]);
+  const findings = lists.flatMap(([place, written]) =>
+    Object.entries(written ?? {}).flatMap(([key, name]) => {
+      const lack = lackOfSecrets(secrets, [name]);
+      const at = [...place, Array.isArray(written) ? Number(key) : key];
+      return lack
+        ? [{ path: at, at: 'value', sentence: lack.detail, hint: errors[lack.code].next } satisfies Finding]
+        : [];
+    }),
+  );
+  return findings.map((finding) => problemAt(finding, read.positions)).slice(0, limits.jobProblemsMax);
 }
 
 // ---------------------------------------------------------------- problems

@@ -11,9 +11,9 @@ import { didYouMean } from '../core/jobs/similar-name.ts';
 type Issue = z.core.$ZodIssue;
 
 const keysOf = {
-  job: ['name', 'description', 'parameters', 'env', 'timeout', 'tasks', 'finally'],
+  job: ['name', 'description', 'parameters', 'env', 'secrets', 'timeout', 'tasks', 'finally'],
   parameter: ['type', 'label', 'description', 'default', 'required', 'options', 'minimum', 'maximum', 'pattern'],
-  task: ['name', 'needs', 'run', 'env', 'working_directory', 'timeout', 'retry', 'if', 'continue_on_error'],
+  task: ['name', 'needs', 'run', 'env', 'secrets', 'working_directory', 'timeout', 'retry', 'if', 'continue_on_error'],
   retry: ['attempts', 'delay', 'backoff'],
 };
 
@@ -26,7 +26,6 @@ const later = new Set([
   'lock',
   'pools',
   'pool',
-  'secrets',
   'schedule',
   'schedules',
   'on',
@@ -71,6 +70,7 @@ const otherWords: Record<string, string> = {
   'working-directory': 'working_directory',
   directory: 'working_directory',
   environment: 'env',
+  secret: 'secrets',
   variables: 'env',
   params: 'parameters',
   'timeout-minutes': 'timeout',

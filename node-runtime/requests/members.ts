@@ -22,7 +22,7 @@ import { isActive } from '../core/node-state.ts';
 import { answerOf } from '../core/routing/keys.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import { publicKeyHash } from '../io/trust/certificates.ts';
-import { type Authority, authoritiesOf, fingerprintOf, signJoinRequest } from '../io/trust/identity.ts';
+import { type Authority, authoritiesOf, fingerprintOf, type Identity, signJoinRequest } from '../io/trust/identity.ts';
 import { makeParkingCode, readParkingCode } from '../io/trust/parking-code.ts';
 import { issuingAuthority } from './authority.ts';
 import { nodeView } from './cluster.ts';
@@ -151,7 +151,7 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
           ...{ cluster: identity.clusterId, clusterName: identity.clusterName, certificate },
           authority: authority.cert,
           authorities: authoritiesOf(identity).map((one) => one.cert),
-          ...(duties.includes('controller') ? { authorityKey: authority.key } : {}),
+          ...(duties.includes('controller') ? keysOf(authority, identity) : {}),
           ...{ duties, members },
         },
       };
@@ -330,6 +330,12 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
     }
   }
 }
+
+/** What only a controller is given. */
+const keysOf = ({ key }: Authority, { secretsKey }: Identity) => ({
+  authorityKey: key,
+  ...(secretsKey === undefined ? {} : { secretsKey }),
+});
 
 const sentence = (words: string): string =>
   `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;

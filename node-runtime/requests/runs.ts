@@ -23,7 +23,7 @@ import { followOutput, readOutput, readTimes } from '../io/process/output.ts';
 import { askPeer } from './ask-peer.ts';
 import { nameOf } from './cluster-words.ts';
 import { readJobSource } from './job-source.ts';
-import { checkJobText, isJobPath } from './job-text.ts';
+import { checkJobText, isJobPath, warningsOf } from './job-text.ts';
 import type { Parts } from './parts.ts';
 import { visibleHere } from './rights.ts';
 import { isRefusal, replied, wish } from './wish.ts';
@@ -68,7 +68,11 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
   }
 
   return {
-    check: ({ body }) => ({ body: checkJobText(body.path, body.text).check }),
+    async check({ body }) {
+      const { check, job } = checkJobText(body.path, body.text);
+      const warnings = job ? await loop.read(({ secrets }) => warningsOf(body.path, body.text, job, secrets)) : [];
+      return { body: { ...check, ...(warnings.length > 0 ? { warnings } : {}) } };
+    },
 
     async launchForm({ params, query }) {
       const prepared = await prepare(params.sandbox, query.path, false);
@@ -84,6 +88,7 @@ export function runHandlers(parts: Parts): Pick<Handlers, RunRoutes> {
             fields,
             workers: workersOf(parts),
             today: today(),
+            isSecret: (name) => state.secrets.has(name),
           }),
       );
       return { body: form };

@@ -5,7 +5,7 @@
  * mended together. They promise only what the protocol promises; the node
  * still decides, and may refuse.
  */
-import type { Cluster, Evidence, JoinRequest, Node, Task } from '../../node-runtime/contract/model.ts';
+import type { Cluster, Evidence, JoinRequest, Node, Secret, Task } from '../../node-runtime/contract/model.ts';
 import type { BodyOf } from '../../node-runtime/contract/routes.ts';
 
 /** A question before an act. `words` have to be typed; `reason` is asked for and kept. */
@@ -113,6 +113,25 @@ export const askRefuseJoin = ({ name, address }: Pick<JoinRequest, 'name' | 'add
   keep: 'Decide later',
   danger: true,
 });
+
+const RUNS_SAID = 3;
+export function askRemoveSecret({ name, runs }: Pick<Secret, 'name' | 'runs'>): Ask {
+  const more = runs.length > RUNS_SAID ? ` and ${runs.length - RUNS_SAID} more` : '';
+  return {
+    title: `Remove ${name}?`,
+    text: 'Its value is gone for good: nobody can read it, and it cannot be brought back.',
+    points: [
+      runs.length > 0
+        ? `${runs.slice(0, RUNS_SAID).join(', ')}${more} ${runs.length === 1 ? 'names' : 'name'} it: what of ${runs.length === 1 ? 'it' : 'them'} has not begun will fail. What runs now keeps the value.`
+        : 'No run names it now.',
+      'Job files that name it cannot be launched until there is a secret of that name again.',
+    ],
+    confirm: 'Remove it',
+    keep: 'Keep it',
+    danger: true,
+    words: name,
+  };
+}
 
 type Decision = BodyOf<'decideTask'>['decision'];
 export function askDecision(decision: Decision, task: Pick<Task, 'name'>, worker: string): Ask {

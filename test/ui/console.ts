@@ -70,6 +70,11 @@ function fixtureAnswer(asked: Asked): Answer | null {
   if (path.startsWith('/api/v1/sessions/')) return { status: 204 };
   if (what === 'rights') return { json: { ...f.listed, ...body } };
   if (path === '/api/v1/tokens') return { json: { tokens: f.tokens } };
+  if (path === '/api/v1/secrets') return { json: { secrets: f.secrets } };
+  if (path.startsWith('/api/v1/secrets/') && method === 'PUT')
+    return { json: { ...f.secrets[1]!, name: path.slice('/api/v1/secrets/'.length) } };
+  if (path.startsWith('/api/v1/secrets/'))
+    return { json: { removed: path.slice('/api/v1/secrets/'.length), runs: [] } };
   if (path === '/api/v1/sandboxes')
     return method === 'POST'
       ? { status: 201, json: { ...f.sandboxes[0], ...body } }

@@ -20,6 +20,7 @@ import type {
   Run,
   RunSummary,
   Sandbox,
+  Secret,
   Session,
   SignedIn,
   Task,
@@ -533,6 +534,7 @@ export const run: Run = {
     task('load-3', 'running', ['split'], [attempt(1, 'failed', 27, 9), attempt(2, 'running', 8, null)], {
       name: 'load · part 3',
       attemptsMax: 3,
+      secrets: ['DB_PASSWORD'],
     }),
     task('merge', 'waiting', ['load-1', 'load-2', 'load-3'], []),
     task('report', 'waiting', [], [], { finally: true }),
@@ -605,9 +607,10 @@ export const launchForm: LaunchForm = {
   tasks: [
     { id: 'fetch', name: 'fetch', needs: [], finally: false },
     { id: 'split', name: 'split', needs: ['fetch'], finally: false },
-    { id: 'load', name: 'load', needs: ['split'], finally: false },
+    { id: 'load', name: 'load', needs: ['split'], finally: false, secrets: ['DB_PASSWORD'] },
     { id: 'report', name: 'report', needs: [], finally: true },
   ],
+  secrets: [{ name: 'DB_PASSWORD', known: true }],
   placement: [
     { node: 'atlas', suits: true, sentence: 'would take it: 8 of 12 slots are free' },
     { node: 'delta', suits: false, sentence: 'is draining and is left out' },
@@ -699,6 +702,14 @@ export const tokens: Token[] = [
     expiresAt: ago(-5_000_000),
     lastUsedAt: ago(600),
   },
+];
+
+export const secrets: Secret[] = [
+  {
+    ...{ name: 'DB_PASSWORD', version: 3, description: 'The measuring database on quay-1' },
+    ...{ savedAt: ago(90_000), savedBy: 'user:ops', runs: ['r-8f2c'] },
+  },
+  { name: 'FRAMES_KEY', version: 1, savedAt: ago(4_000_000), savedBy: 'desktop', runs: [] },
 ];
 
 export const joinRequests: JoinRequest[] = [

@@ -58,6 +58,18 @@ const onlyLooking: Override = ({ method, path }) => {
   if (path === '/api/v1/sandboxes') return { json: { sandboxes: f.onlyLooking } };
   return path === '/api/v1/session' ? { json: { ...f.operator } } : null;
 };
+const lackingSecret: Override = ({ path }) =>
+  path.endsWith('/launch-form')
+    ? {
+        json: {
+          ...f.launchForm,
+          secrets: [
+            { name: 'DB_PASSWORD', known: true },
+            { name: 'FRAME_KEY', known: false },
+          ],
+        },
+      }
+    : null;
 const screens: Screen[] = [
   { name: 'overview', hash: '#/', shows: 'Running and latest' },
   { name: 'nodes', hash: '#/nodes', shows: 'Processor' },
@@ -107,6 +119,20 @@ const screens: Screen[] = [
     hash: '#/sandboxes/ingest/jobs',
     shows: 'You may read',
     answer: onlyLooking,
+  },
+  { name: 'new secret', hash: '#/settings', shows: 'Nobody can read it again', click: 'Add a secret…' },
+  {
+    name: 'new value of a secret',
+    hash: '#/settings',
+    shows: 'The old value cannot',
+    click: 'New value for DB_PASSWORD',
+  },
+  { name: 'removal of a secret', hash: '#/settings', shows: 'Its value is gone for good', click: 'Remove DB_PASSWORD' },
+  {
+    name: 'launch form without a secret',
+    hash: '#/launch/ingest/jobs/nightly.job.yaml',
+    shows: 'is not there: an administrator',
+    answer: lackingSecret,
   },
   { name: 'sign-in', hash: '#/', shows: 'Password', answer: signedOut },
   { name: 'palette', hash: '#/', shows: 'Keyboard help', press: 'Control+k' },

@@ -26,6 +26,7 @@ export function checkJob(job: JobFile): Finding[] {
   checker.sizes();
   findings.push(...checkParameters(job));
   checker.environment(['env'], job.env, null);
+  checker.secrets(['secrets'], job.secrets, job.env);
   checker.duration(['timeout'], job.timeout, 1_000);
   checker.needs();
   for (const section of ['tasks', 'finally'] as const) {
@@ -138,6 +139,7 @@ class Checker {
     const index = this.#graph.indexOf.get(id)!;
     this.#run([...path, 'run'], task.run, index);
     this.environment([...path, 'env'], task.env, index);
+    this.secrets([...path, 'secrets'], task.secrets, task.env);
     this.#workingDirectory([...path, 'working_directory'], task.working_directory);
     this.duration([...path, 'timeout'], task.timeout, 1_000);
     if (typeof task.retry === 'object') this.duration([...path, 'retry', 'delay'], task.retry.delay, 0);
@@ -214,16 +216,31 @@ class Checker {
       this.#wrong(path, 'key', `At most ${limits.environmentMax} environment variables can be set.`);
     }
     for (const [name, value] of entries) {
-      if (/^(PARAM_|BINNACLE_)/.test(name)) {
-        this.#wrong(
-          [...path, name],
-          'key',
-          'Names that begin with PARAM_ or BINNACLE_ are set by Binnacle.',
-          'Use another name.',
-        );
-      }
+      this.#ownName([...path, name], 'key', name);
       if (typeof value === 'string') this.#text([...path, name], value, task);
     }
+  }
+
+  /** Whether there are secrets of these names is another question: it is asked at launch. */
+  secrets(path: KeyPath, secrets: JobFile['secrets'], environment: JobFile['env']): void {
+    const isList = Array.isArray(secrets);
+    const given = isList ? secrets.map((name) => [name, name] as const) : Object.entries(secrets ?? {});
+    if (given.length > limits.secretsPerTaskMax)
+      this.#wrong(path, 'key', `At most ${limits.secretsPerTaskMax} secrets can be given to a task.`);
+    for (const [index, [variable, name]] of given.entries()) {
+      const place = [...path, isList ? index : variable];
+      const at = isList ? 'value' : 'key';
+      this.#ownName(place, at, variable);
+      if (Object.hasOwn(environment ?? {}, variable))
+        this.#wrong(place, at, `${variable} is set by env as well.`, 'Take one of the two out.');
+      if (given.findIndex(([other]) => other === variable) < index)
+        this.#wrong(place, at, `${name} is named twice.`, 'Once is enough.');
+    }
+  }
+
+  #ownName(path: KeyPath, at: Finding['at'], variable: string): void {
+    if (!/^(PARAM_|BINNACLE_)/.test(variable)) return;
+    this.#wrong(path, at, 'Names that begin with PARAM_ or BINNACLE_ are set by Binnacle.', 'Use another name.');
   }
 
   #workingDirectory(path: KeyPath, folder: string | undefined): void {

@@ -8,6 +8,7 @@
 import type { Run, RunSummary, Task } from '../../contract/model.ts';
 import { isCancelled } from './progress.ts';
 import { openAttempt, type RunRecord } from './record.ts';
+import { secretsNamedIn } from './secret-names.ts';
 import type { AttemptName, Jobs } from './state.ts';
 import { runView, summaryView, taskView } from './views.ts';
 
@@ -23,6 +24,7 @@ export {
   isLeased,
 } from './decide.ts';
 export { type AttemptOrder, orderFor } from './order.ts';
+export { secretsNamedIn } from './secret-names.ts';
 export { emptyJobs, type Jobs, loadJobs, saveJobs } from './state.ts';
 
 // ------------------------------------------------------------------- views
@@ -73,6 +75,20 @@ export const sandboxOfRun = (jobs: Jobs, id: string): string | null => jobs.runs
 
 /** Is there an unfinished run of this sandbox? */
 export const usesSandbox = (jobs: Jobs, sandbox: string): boolean => jobs.uses.has(sandbox);
+
+/** Unfinished runs whose plan names each secret: name → run ids, oldest first. */
+export function runsBySecret(jobs: Jobs): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const id of jobs.progress.keys())
+    for (const name of secretsNamedIn(jobs.runs.get(id)!.plan)) found.set(name, [...(found.get(name) ?? []), id]);
+  return found;
+}
+
+/** What an attempt is to be given, where it is placed on that node and has not ended; null where it is not. */
+export function secretsOfAttempt(jobs: Jobs, node: string, name: AttemptName): Record<string, string> | null {
+  if (!isLive(jobs, name) || nodeOfAttempt(jobs, name) !== node) return null;
+  return jobs.runs.get(name.run)!.plan.tasks.find((one) => one.id === name.task)?.secrets ?? {};
+}
 
 // ---------------------------------------------------------------- attempts
 

@@ -7,6 +7,7 @@ import type { Plan } from '../../contract/facts.ts';
 import type { JobFile } from '../../contract/job-file.ts';
 import type { LaunchForm, ParameterField } from '../../contract/model.ts';
 import { fieldsOn } from './parameters.ts';
+import { secretNames, secretsNamedIn } from './secret-names.ts';
 import type { Jobs } from './state.ts';
 
 /** `node` is the id of the node; `name` is how people call it. */
@@ -26,6 +27,7 @@ export function launchFormOf(
     fields,
     workers,
     today,
+    isSecret,
   }: {
     sandbox: string;
     path: string;
@@ -34,8 +36,11 @@ export function launchFormOf(
     fields: ParameterField[];
     workers: FormWorker[];
     today: string;
+    /** Is there a secret of that name? */
+    isSecret(name: string): boolean;
   },
 ): LaunchForm {
+  const named = secretsNamedIn(plan);
   return {
     sandbox,
     path,
@@ -44,7 +49,11 @@ export function launchFormOf(
     format: plan.format,
     parameters: fieldsOn(fields, today),
     open: job === null,
-    tasks: plan.tasks.map(({ id, name, needs, finally: last }) => ({ id, name, needs, finally: last })),
+    tasks: plan.tasks.map(({ id, name, needs, finally: last, secrets }) => ({
+      ...{ id, name, needs, finally: last },
+      ...(secrets ? { secrets: secretNames(secrets) } : {}),
+    })),
+    ...(named.length > 0 ? { secrets: named.map((name) => ({ name, known: isSecret(name) })) } : {}),
     placement: workers.map((worker) => placementOn(jobs, worker)),
   };
 }

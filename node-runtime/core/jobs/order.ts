@@ -19,6 +19,8 @@ export type AttemptOrder = AttemptName & {
   revision: number | null;
   command: TaskPlan['run'];
   environment: Record<string, string>;
+  /** Variable → name of the secret it becomes. */
+  secrets?: Record<string, string>;
   /** Relative to the top of the sandbox; '' is the top. */
   workingDirectory: string;
   timeoutMs: number | null;
@@ -44,6 +46,7 @@ export function orderFor(jobs: Jobs, name: AttemptName): AttemptOrder {
     sandbox: run.sandbox,
     revision: run.revision ?? null,
     ...filled(run, progress, index),
+    ...(plan.secrets ? { secrets: plan.secrets } : {}),
     workingDirectory: plan.workingDirectory,
     timeoutMs: plan.timeoutMs,
     leased: name.number < plan.attemptsMax,

@@ -34,6 +34,7 @@ function taskPlan(job: JobFile, id: string, task: TaskWritten, isLast: boolean):
     ...(task.if === undefined ? {} : { condition: String(task.if) }),
     run: commandOf(task.run),
     environment: texts(task.env),
+    ...secretsOf(job, task),
     workingDirectory: plainFolder(task.working_directory ?? ''),
     timeoutMs: timeout === undefined ? null : durationMs(timeout),
     ...retryOf(task.retry),
@@ -53,6 +54,18 @@ function retryOf(retry: TaskWritten['retry']): Pick<TaskPlan, 'attemptsMax' | 'r
   const delayMs = retry.delay === undefined ? 0 : durationMs(retry.delay);
   return { attemptsMax: retry.attempts, retryDelayMs: delayMs ?? 0, retryBackoff: retry.backoff ?? 1 };
 }
+
+/** What the task itself sets goes before the job's. Absent where there are none, as in plans of older versions. */
+function secretsOf(job: JobFile, task: TaskWritten): Pick<TaskPlan, 'secrets'> {
+  const isOwn = ([variable]: [string, string]) => Object.hasOwn(task.env ?? {}, variable);
+  const ofJob = Object.entries(secretVariables(job.secrets)).filter((one) => !isOwn(one));
+  const secrets = { ...Object.fromEntries(ofJob), ...secretVariables(task.secrets) };
+  return Object.keys(secrets).length === 0 ? {} : { secrets };
+}
+
+/** `secrets: [NAME]` gives it under its own name. */
+export const secretVariables = (written: JobFile['secrets']): Record<string, string> =>
+  Array.isArray(written) ? Object.fromEntries(written.map((name) => [name, name])) : (written ?? {});
 
 const texts = (environment: JobFile['env']): Record<string, string> =>
   Object.fromEntries(Object.entries(environment ?? {}).map(([name, value]) => [name, String(value)]));

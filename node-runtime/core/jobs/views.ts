@@ -4,6 +4,7 @@
  */
 import type { Attempt, Run, RunState, RunSummary, Task, TaskState } from '../../contract/model.ts';
 import { type AttemptRecord, lastAttempt, openAttempt, type RunRecord, type TaskRecord } from './record.ts';
+import { secretNames } from './secret-names.ts';
 
 const time = (ms: number): string => new Date(ms).toISOString();
 /** Leaves out what is not there: absent is not the same as undefined here. */
@@ -77,6 +78,7 @@ export function taskView(run: RunRecord, index: number): Task {
     attempts: task.attempts.map(attemptView),
     ...present({
       condition: plan.condition,
+      secrets: plan.secrets && secretNames(plan.secrets),
       nextAttemptAt: task.retryAt === undefined ? undefined : time(task.retryAt),
       reason: reasonOf(run, index, state),
     }),

@@ -19,6 +19,7 @@ import { listenAddress } from './parameters.ts';
 import * as people from './people-commands.ts';
 import * as runs from './run-commands.ts';
 import * as sandboxes from './sandbox-commands.ts';
+import * as secrets from './secret-commands.ts';
 import {
   type Add,
   adder,
@@ -323,6 +324,26 @@ function peopleCommands(program: Command, add: Add): void {
     examples: ['binnacle session end-all --user ops'],
     options: whose(),
     act: (context, options) => people.sessionEndAll(context, options),
+  });
+  const secret = groupOf(program, 'secret', 'secrets by name, given to the tasks that name them');
+  add(secret, 'ls', { summary: 'all secrets, without their values', act: (context) => secrets.secretList(context) });
+  add(secret, 'set <name>', {
+    summary: 'save a secret or give it a new value; asks for it without showing it',
+    examples: [
+      'binnacle secret set DB_PASSWORD',
+      'pass show db | binnacle secret set DB_PASSWORD --stdin',
+      'binnacle secret set SSH_KEY --file ~/.ssh/id_lab --description "for the plant"',
+    ],
+    options: [
+      option('--stdin', 'take the value from standard input'),
+      option('--file <file>', 'take the value from a file'),
+      option('--description <text>', 'what it is for; everybody may read it'),
+    ],
+    act: (context, options, [name = '']) => secrets.secretSet(context, name, options),
+  });
+  add(secret, 'rm <name>', {
+    summary: 'remove a secret; what names it can no longer start',
+    act: (context, _, [name = '']) => secrets.secretRemove(context, name),
   });
   const user = groupOf(program, 'user', 'people who may sign in');
   add(user, 'ls', { summary: 'all people', act: (context) => people.userList(context) });

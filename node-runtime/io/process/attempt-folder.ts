@@ -8,6 +8,7 @@
  *                    lease with the seconds for which no active was heard, if known
  *   output, times, cut   see output.ts
  *   script           the shell text, while needed
+ *   pipe, masking    of one with secrets: what its job writes into, who reads that (start-masker.ts)
  *
  * Promise (P35, start once): an attempt is free to start only after its next
  * claim was voided here, exclusively, and never again once a wrapper claimed it

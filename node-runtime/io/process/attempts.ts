@@ -14,7 +14,7 @@
  * (lease.ts), whoever else is there.
  */
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AttemptEnd } from '../../contract/facts.ts';
 import {
@@ -46,6 +46,7 @@ import {
 } from './orders.ts';
 import { freshGrowth, type Growth, knownGrowth, measureOutput } from './output-growth.ts';
 import { layOut } from './run-folder.ts';
+import { endMasker, isMasked, startMasker } from './start-masker.ts';
 import { type Claim, claimRefused } from './wrapper.ts';
 
 const lookMs = 100;
@@ -82,6 +83,8 @@ type Live = {
   /** Looks in a row that found nobody. */
   quietLooks: number;
   growth: Growth;
+  /** Its masker is waited for; then its end is told. */
+  finishing: boolean;
 };
 
 /** What stands in an attempt's folder, once no wrapper can change it behind our back. */
@@ -234,6 +237,7 @@ export class Attempts {
       outcome: null,
       quietLooks: 0,
       growth: freshGrowth(),
+      finishing: false,
     };
     this.#lives.set(attempt, live);
     return live;
@@ -280,13 +284,34 @@ export class Attempts {
   #prepare(live: Live, claim: number): void {
     const order = live.order!;
     if (order.directory !== null) {
-      this.#launch(live, claim, order.directory);
+      this.#connect(live, claim, order.directory);
       return;
     }
     const ready = this.#layouts.get(order.run) ?? this.#layOut(order.run);
     ready.then(
-      (folder) => this.#enqueue(() => this.#launch(live, claim, folder)),
+      (folder) => this.#enqueue(() => this.#connect(live, claim, folder)),
       (problem: Error) => this.#cannotStart(live, `The files of the run could not be laid out: ${problem.message}`),
+    );
+  }
+
+  /** Between a job with secrets and its output there is a masker, and it is there first. */
+  #connect(live: Live, claim: number, top: string): void {
+    const values = Object.values(live.order!.secrets ?? {});
+    if (values.length === 0) {
+      this.#launch(live, claim, top, null);
+      return;
+    }
+    startMasker(live.folder, values).then(
+      (pipe) =>
+        this.#enqueue(() => {
+          try {
+            this.#launch(live, claim, top, pipe);
+          } finally {
+            closeSync(pipe);
+          }
+        }),
+      ({ message }: Error) =>
+        this.#cannotStart(live, `What keeps its secrets out of the output could not be started: ${message}.`),
     );
   }
 
@@ -303,7 +328,7 @@ export class Attempts {
     return layout;
   }
 
-  #launch(live: Live, claim: number, top: string): void {
+  #launch(live: Live, claim: number, top: string, pipe: number | null): void {
     const order = live.order!;
     if (this.#leaving !== null) {
       this.#lives.delete(live.attempt);
@@ -323,7 +348,8 @@ export class Attempts {
       const { folder, directory } = live;
       const cgroup = this.#kin.cgroups?.make(live.attempt) ?? null;
       const mark = this.#kin.mark;
-      const child = spawnWrapper({ order, folder, workingFolder: directory, claim, bootId: this.#boot, mark, cgroup });
+      const where = { folder, workingFolder: directory, claim, bootId: this.#boot, mark, cgroup, pipe };
+      const child = spawnWrapper({ order, ...where });
       child.on('error', (problem) => this.#cannotStart(live, whyNotSpawned(problem, directory)));
       if (child.pid !== undefined) this.#launched(live, child, child.pid);
     } catch (problem) {
@@ -489,6 +515,16 @@ export class Attempts {
   }
 
   #finish(live: Live, remark?: string): void {
+    if (live.finishing) return;
+    live.finishing = true;
+    if (!isMasked(live.folder)) this.#tellFinished(live, remark);
+    else
+      void endMasker(live.folder).then((missing) =>
+        this.#tellFinished(live, [remark, missing].filter(Boolean).join(' ') || undefined),
+      );
+  }
+
+  #tellFinished(live: Live, remark?: string): void {
     const { order, folder } = live;
     const outcome = live.outcome!;
     const { outputBytesMax } = live.terms;

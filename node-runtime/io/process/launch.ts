@@ -28,7 +28,7 @@ export function passedOn(environment: NodeJS.ProcessEnv): Record<string, string>
 
 /** What the job sees. BINNACLE_MARK names the data folder, so that nodes on one machine keep apart. */
 export function jobEnvironment(order: AttemptOrder, mark: string): Record<string, string> {
-  for (const name of Object.keys(order.environment)) {
+  for (const name of [...Object.keys(order.environment), ...Object.keys(order.secrets ?? {})]) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name === wrapperVariable) {
       throw new Error(`The name of the environment variable "${name}" cannot be passed on to a job.`);
     }
@@ -36,6 +36,7 @@ export function jobEnvironment(order: AttemptOrder, mark: string): Record<string
   return {
     ...passedOn(process.env),
     ...order.environment,
+    ...order.secrets,
     BINNACLE_RUN: order.run,
     BINNACLE_TASK: order.task,
     BINNACLE_ATTEMPT: order.attempt,
@@ -64,6 +65,8 @@ export type LaunchTerms = {
   bootId: string;
   mark: string;
   cgroup: string | null;
+  /** Where its output goes instead of its file: to its masker. */
+  pipe: number | null;
 };
 
 export function spawnWrapper(launch: LaunchTerms): ChildProcess {
@@ -79,7 +82,7 @@ export function spawnWrapper(launch: LaunchTerms): ChildProcess {
   });
   const environment = jobEnvironment(order, launch.mark);
   const command = commandLine(order, folder);
-  const output = openSync(join(folder, 'output'), 'a', 0o600);
+  const output = launch.pipe ?? openSync(join(folder, 'output'), 'a', 0o600);
   try {
     return spawn('/bin/sh', ['-c', text, folder, ...command], {
       cwd: launch.workingFolder,
@@ -88,7 +91,7 @@ export function spawnWrapper(launch: LaunchTerms): ChildProcess {
       stdio: ['ignore', output, output],
     });
   } finally {
-    closeSync(output);
+    if (launch.pipe === null) closeSync(output);
   }
 }
 

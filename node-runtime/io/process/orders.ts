@@ -33,6 +33,8 @@ export type AttemptOrder = {
   workingDirectory: string;
   command: { program: string; arguments: string[] } | { shell: string };
   environment: Record<string, string>;
+  /** Variable → value: nowhere on a disk, and never in the output. Only of one that is to be started. */
+  secrets?: Record<string, string>;
   timeoutMs: number | null;
   stopGraceMs: number;
   outputBytesMax: number;

@@ -29,6 +29,7 @@ import {
   signRequest,
   wellFormed,
 } from './certificates.ts';
+import { isSecretsKey, makeSecretsKey } from './sealing.ts';
 
 /** The certificate of the cluster's authority; its key only where a controller is. */
 export type Authority = { cert: string; key?: string };
@@ -44,6 +45,8 @@ export type Identity = {
   /** Made here to be the next one; no other node knows it yet. */
   next?: Certified;
   node: Certified;
+  /** Of the secrets (sealing.ts); only where a controller is, as of version 0.1. */
+  secretsKey?: string;
   /** Of the node's certificate: lower-case hex sha-256. Changes when it is renewed. */
   fingerprint: string;
   /** Of the authority's certificate. */
@@ -62,7 +65,8 @@ export async function makeIdentity(asked: {
   hosts: string[];
 }): Promise<Identity> {
   const authority = await makeAuthority(asked.clusterName);
-  return identityFrom({ ...asked, authority, node: await makeNodeCertificate(authority, asked) });
+  const node = await makeNodeCertificate(authority, asked);
+  return identityFrom({ ...asked, authority, node, secretsKey: makeSecretsKey() });
 }
 
 /**
@@ -71,7 +75,7 @@ export async function makeIdentity(asked: {
  * certificate of another authority or node.
  */
 export function identityFrom(parts: IdentityParts): Identity {
-  const { clusterName, clusterId, nodeName, nodeId, authority, others = [], next, node } = parts;
+  const { clusterName, clusterId, nodeName, nodeId, authority, others = [], next, node, secretsKey } = parts;
   for (const text of [clusterName, clusterId, nodeName, nodeId]) {
     if (typeof text !== 'string' || text === '') throw new Error('A name or an id of the identity is missing.');
   }
@@ -85,12 +89,14 @@ export function identityFrom(parts: IdentityParts): Identity {
   fits('node', nodeCert, node.key);
   if (!nodeCert.verify(authorityCert.publicKey)) throw new Error('The certificate is not by this authority.');
   if (nodeIdOf(nodeCert) !== nodeId) throw new Error('The certificate is that of another node.');
+  if (secretsKey !== undefined && !isSecretsKey(secretsKey)) throw new Error('The key of the secrets is damaged.');
   return {
     ...{ clusterName, clusterId, nodeName, nodeId },
     authority: bare(authority),
     ...(others.length > 0 && { others: others.map(bare) }),
     ...(next && { next: { cert: next.cert, key: next.key } }),
     node: { cert: node.cert, key: node.key },
+    ...(secretsKey === undefined ? {} : { secretsKey }),
     fingerprint: fingerprintOf(node.cert),
     authorityFingerprint: fingerprintOf(authority.cert),
   };

@@ -192,6 +192,7 @@ export const pathOf = (name: RouteName): string =>
     .replace('{token}', 't1')
     .replace('{session}', 's1')
     .replace('{node}', 'n-b')
+    .replace('{name}', 'DB_PASSWORD')
     .concat(queries[name] ?? '');
 
 const queries: { [N in RouteName]?: string } = {
@@ -218,6 +219,7 @@ export const bodies: { [N in RouteName]?: unknown } = {
   check: { path: 'a.sh', text: '' },
   launch: { sandbox: 'data', path: 'a.sh' },
   decideTask: { decision: 'again' },
+  secretSave: { value: 'hunter2 hunter2' },
   nodeChange: { drained: true },
   invite: { duties: ['worker'] },
   join: {

@@ -143,6 +143,14 @@ const kinds: { [K in Fact['kind']]: [Extract<Fact, { kind: K }>, [string, string
     { kind: 'sandboxCreated', name: 'plc', storage: 'local', node: B, directory: '/srv/plc', description: '' },
     ['sandboxCreated', 'ops made the sandbox plc'],
   ],
+  secretSaved: [
+    { kind: 'secretSaved', name: 'DB_PASSWORD', version: 1, sealed: SECRET },
+    ['secretSaved', 'ops saved the secret DB_PASSWORD'],
+  ],
+  secretRemoved: [
+    { kind: 'secretRemoved', name: 'DB_PASSWORD' },
+    ['secretRemoved', 'ops removed the secret DB_PASSWORD'],
+  ],
   sessionsEnded: [{ kind: 'sessionsEnded', ids: ['t8', 't9'] }, ['sessionsEnded', 'ops ended 2 sessions of somebody']],
   sandboxRightsChanged: [
     { kind: 'sandboxRightsChanged', name: 'line-qa', rights: [{ who: 'everyone', may: ['read'] }] },

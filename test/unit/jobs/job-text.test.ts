@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../node-runtime/contract/limits.ts';
-import { checkJobText, isJobPath, isScriptText } from '../../../node-runtime/requests/job-text.ts';
+import { checkJobText, isJobPath, isScriptText, warningsOf } from '../../../node-runtime/requests/job-text.ts';
 import { spentMs } from '../../support/spent.ts';
 
 const survey = `name: Survey
@@ -529,3 +529,44 @@ function lcg(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+describe('secrets of a job file', () => {
+  const withSecrets = (lines: string) => places(`${lines}tasks:\n  load:\n    run: "true"\n`);
+
+  test('are a list of names, or a map of variable to name, of the job and of a task', () => {
+    expect(withSecrets('secrets: [DB_PASSWORD]\n')).toEqual([]);
+    expect(places(task('secrets: { PGPASSWORD: DB_PASSWORD }\nrun: "true"'))).toEqual([]);
+  });
+
+  test.each([
+    [
+      'secrets: [DB-PASSWORD]\n',
+      '1:11 secrets[0] must be made of letters, digits and _, and not begin with a digit, not the text "DB-PASSWORD".',
+    ],
+    [
+      'secrets: DB_PASSWORD\n',
+      '1:10 secrets must be a list of names of secrets, or a map: environment variable to name, not the text "DB_PASSWORD".',
+    ],
+    ['secrets: [PARAM_X]\n', '1:11 Names that begin with PARAM_ or BINNACLE_ are set by Binnacle. Use another name.'],
+    ['secrets: [A, B, A]\n', '1:17 A is named twice. Once is enough.'],
+    ['env: { A: x }\nsecrets: { A: B }\n', '2:12 A is set by env as well. Take one of the two out.'],
+    [
+      `secrets: [${Array.from({ length: 51 }, (_, at) => `S${at}`).join()}]\n`,
+      '1:10 secrets must have at most 50 items.',
+    ],
+    ['secret: [A]\n', '1:1 secret is not known here. It is called secrets here.'],
+  ])('%j says what is wrong, and where', (lines, problem) => {
+    expect(withSecrets(lines)).toEqual([problem]);
+  });
+
+  test('that are not there are a warning, with its place, and no mistake of the file', () => {
+    const text = 'secrets: { A: KNOWN, B: UNKOWN }\ntasks:\n  load:\n    secrets: [NOWHERE]\n    run: "true"\n';
+    const { job } = checkJobText('x.job.yaml', text);
+    const known = { name: 'KNOWN', version: 1, sealed: '', savedAt: 0, savedBy: '' };
+    const warnings = warningsOf('x.job.yaml', text, job!, new Map([['KNOWN', known]]));
+    expect(warnings.map(({ line, column, sentence }) => `${line}:${column} ${sentence}`)).toEqual([
+      '1:25 There is no secret UNKOWN. Did you mean KNOWN?',
+      '4:15 There is no secret NOWHERE.',
+    ]);
+  });
+});

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { jobFileJsonSchema } from '../../../node-runtime/contract/job-file.ts';
 import { durationMs, durationText } from '../../../node-runtime/core/jobs/duration.ts';
 import { planOf, planOfScript } from '../../../node-runtime/core/jobs/plan.ts';
+import { secretsNamedIn } from '../../../node-runtime/core/jobs/secret-names.ts';
 import { checkJobText } from '../../../node-runtime/requests/job-text.ts';
 
 const job = (text: string) => {
@@ -12,6 +13,21 @@ const job = (text: string) => {
 };
 
 describe('the plan of a job file', () => {
+  test('holds the names of secrets by variable, the task before the job, and no key where there are none', () => {
+    const plan = job(`
+secrets: [TOKEN, DB_PASSWORD]
+tasks:
+  a: { run: "true" }
+  b: { run: "true", secrets: { TOKEN: OTHER, PGPASSWORD: DB_PASSWORD }, env: { DB_PASSWORD: plain } }
+`);
+    expect(plan.tasks.map(({ secrets }) => secrets)).toEqual([
+      { TOKEN: 'TOKEN', DB_PASSWORD: 'DB_PASSWORD' },
+      { TOKEN: 'OTHER', PGPASSWORD: 'DB_PASSWORD' },
+    ]);
+    expect(secretsNamedIn(plan)).toEqual(['DB_PASSWORD', 'OTHER', 'TOKEN']);
+    expect(job('tasks: { a: { run: "true" } }').tasks[0]).not.toHaveProperty('secrets');
+  });
+
   test('has every default, duration and list resolved', () => {
     const plan = job(`
 env: { PORT: 8080, DEBUG: true }

@@ -339,6 +339,7 @@ describe('what is told', () => {
       sandbox: 's',
       path: 'p',
       job: null,
+      isSecret: () => false,
       plan,
       fields: [field],
       workers,
