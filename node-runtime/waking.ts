@@ -8,7 +8,7 @@
 import type { ReadActs } from './auditing.ts';
 import type { StoredEntry } from './contract/facts.ts';
 import type { AuditRow } from './contract/model.ts';
-import { auditOf } from './core/audit.ts';
+import { auditOf } from './core/audit/audit.ts';
 import { noCharter } from './core/cluster/charter.ts';
 import type { Mark } from './core/cluster/messages.ts';
 import type { Register } from './core/cluster/register.ts';

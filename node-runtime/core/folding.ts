@@ -11,7 +11,7 @@
  */
 import { refuse } from '../contract/errors.ts';
 import type { Charter, Entry, Fact, Loss, StoredEntry, Term } from '../contract/facts.ts';
-import { auditOf } from './audit.ts';
+import { auditOf } from './audit/audit.ts';
 import { votersOf } from './cluster/charter.ts';
 import { isTaking } from './cluster/leading.ts';
 import { grantTo } from './cluster/lease.ts';

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { limits } from '../contract/limits.ts';
 import { AuditArea, type AuditRow } from '../contract/model.ts';
 import type { Query } from '../contract/routes.ts';
-import { csvHead, csvLine } from '../core/audit-csv.ts';
+import { csvHead, csvLine } from '../core/audit/csv.ts';
 import type { Handlers } from '../io/http/asked.ts';
 import type { AuditFilter } from '../io/journal/records.ts';
 import type { Parts } from './parts.ts';

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Charter, Entry, Fact, Plan } from '../../../node-runtime/contract/facts.ts';
 import { limits } from '../../../node-runtime/contract/limits.ts';
 import { AuditRow } from '../../../node-runtime/contract/model.ts';
-import { auditOf } from '../../../node-runtime/core/audit.ts';
-import { changesText, csvCell, csvHead, csvLine } from '../../../node-runtime/core/audit-csv.ts';
+import { auditOf } from '../../../node-runtime/core/audit/audit.ts';
+import { changesText, csvCell, csvHead, csvLine } from '../../../node-runtime/core/audit/csv.ts';
 import { applyEntry, emptyReplicated, type Replicated } from '../../../node-runtime/core/replicated.ts';
 
 const A = 'n-00000000aa';

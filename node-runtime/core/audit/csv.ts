@@ -5,7 +5,7 @@
  * A spreadsheet takes a cell that begins with certain signs for a formula and
  * runs it. Such a cell gets an apostrophe before it: then it is text.
  */
-import type { AuditRow } from '../contract/model.ts';
+import type { AuditRow } from '../../contract/model.ts';
 
 const FORMULA = /^[=+\-@\t\r\n]/;
 
