@@ -17,7 +17,10 @@ import {
   makeJoinRequest,
   signJoinRequest,
 } from '../../../node-runtime/io/trust/identity.ts';
+import { FalseClock, falseClockLibrary, removeClockRemains } from '../../support/false-clock.ts';
 import { binnacle, eventually, RealNode, refusalOf } from '../../support/real-node.ts';
+
+const noClock = falseClockLibrary() ? null : ' (skipped: libfaketime is missing, package faketime)';
 
 const door = ['--listen', '127.0.0.1:0', '--peers', '127.0.0.1:0'];
 let a: RealNode;
@@ -112,6 +115,24 @@ describe('with an invite', () => {
 
   it('a secret that nobody made: invite_invalid', async () => {
     expect(refusalOf(await atDoor('/api/v1/join', await joining('a'.repeat(20), 'x2')))).toBe('403 invite_invalid');
+  });
+
+  it.skipIf(noClock)(`one whose time is over: invite_invalid${noClock ?? ''}`, { timeout: 60_000 }, async () => {
+    const secret = secretOf(await invited('--expires', '1'));
+    await a.stop();
+    const clock = new FalseClock(path.join(a.data, 'clock'), { monotonicToo: false });
+    clock.set(61);
+    try {
+      await a.start(door, clock.environment);
+      expect(refusalOf(await atDoor('/api/v1/join', await joining(secret, 'x7')))).toBe('403 invite_invalid');
+      // It was the time, not the clock: a new one is good.
+      const fresh = secretOf(await invited('--expires', '1'));
+      expect((await atDoor('/api/v1/join', await joining(fresh, 'x8'))).status).toBe(201);
+    } finally {
+      await a.stop();
+      await a.start(door);
+      removeClockRemains();
+    }
   });
 
   it('a used one, by another node: invite_invalid', async () => {
