@@ -116,7 +116,7 @@ export default {
     door('@peculiar/x509|reflect-metadata', '^node-runtime/io/trust/'),
     door('dns-packet|mdns-js', '^node-runtime/io/discovery/'),
     door('dgram', '^node-runtime/io/discovery/'),
-    door('child_process', '^node-runtime/io/process/|^electron/host/'),
+    door('child_process', '^node-runtime/io/(process/|discovery/mdns-js\\.ts$)|^electron/host/'),
     door('fs', '^node-runtime/io/|^electron/(settings|host|window)/|^node-runtime/([a-z-]+\\.ts$|requests/)'),
   ],
   options: {

@@ -43,7 +43,8 @@ export function makeHandlers(parts: Parts): Handlers {
   };
   const guarded = Object.entries(handlers).map(([name, handle]) => {
     const act = handle as (asked: Asked<RouteName>) => Reply<RouteName> | Promise<Reply<RouteName>>;
-    const isBytes = routes[name as RouteName].body === 'bytes';
+    const { body, method } = routes[name as RouteName];
+    const [isBytes, isRead] = [body === 'bytes', method === 'GET'];
     return [
       name,
       async (given: Asked<RouteName>) => {
@@ -55,9 +56,7 @@ export function makeHandlers(parts: Parts): Handlers {
           // The same request again: the answer of then, also when what it was about is gone by now (P36).
           // Where the body is bytes it has to be read first to be the same: the handler sees to it.
           const before = isBytes ? null : await answeredBefore(parts, asked);
-          return before
-            ? replied(before)
-            : await labelled(parts, routes[name as RouteName].method === 'GET', () => act(asked));
+          return before ? replied(before) : await labelled(parts, { isRead, mayRepeat: !isBytes }, () => act(asked));
         } catch (error) {
           if (error instanceof NotActive) return refuse('not_active', error.message);
           if (!isDiskFull(error)) throw error;
@@ -76,25 +75,30 @@ export function makeHandlers(parts: Parts): Handlers {
  */
 async function labelled<N extends RouteName>(
   parts: Parts,
-  isRead: boolean,
+  how: { isRead: boolean; mayRepeat: boolean },
   act: () => Reply<N> | Promise<Reply<N>>,
   triesLeft = 3,
 ): Promise<Reply<N>> {
+  const { isRead, mayRepeat } = how;
   const began = actingTerm(parts);
   const reply = await confirmed(parts, began, isRead, act);
   if (reply instanceof NotActive) {
-    if (isRead && triesLeft > 0 && (await actsAgain(parts))) return labelled(parts, isRead, act, triesLeft - 1);
+    if (isRead && triesLeft > 0 && (await actsAgain(parts))) return labelled(parts, how, act, triesLeft - 1);
     throw reply;
   }
-  if ('code' in reply) return reply;
+  if ('code' in reply) {
+    // Said by a node that changes seats, too, before it begins anything: it acts again in a moment.
+    const isAgain = reply.code === 'starting' && mayRepeat && triesLeft > 0 && (await actsAgain(parts));
+    return isAgain ? labelled(parts, how, act, triesLeft - 1) : reply;
+  }
   const { member, replicated } = parts.loop.state;
-  const how: Record<string, string> = {
+  const said: Record<string, string> = {
     'binnacle-read': began === null ? 'local' : 'fresh',
     'binnacle-position': String(began === null ? replicated.index : member.committed),
     'binnacle-term': termText(member.register.accepted.term),
   };
-  if (began === null) how['binnacle-age-ms'] = String(Math.max(0, Math.round(member.now - member.heardActiveAt)));
-  return { ...reply, headers: { ...how, ...reply.headers } };
+  if (began === null) said['binnacle-age-ms'] = String(Math.max(0, Math.round(member.now - member.heardActiveAt)));
+  return { ...reply, headers: { ...said, ...reply.headers } };
 }
 
 /** The answer, or that this node did not act in one term from its beginning to its end. */

@@ -1,11 +1,14 @@
 /**
- * mdns-js in a thread of its own: one packet can send it into an endless loop,
+ * mdns-js in a process of its own: one packet can send it into an endless loop,
  * and another ends its process. So it says every moment that it lives, and
  * whoever started it ends it when it does not. Only browses, never advertises.
  *
+ * The library runs in a thread of this process, so that this process can end
+ * with the one that started it, also while the library loops.
+ *
  * What it hears is passed on cut to a bound and otherwise as it came.
  */
-import { parentPort } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { bounds } from './bounds.ts';
 import type { Said } from './mdns-js.ts';
 
@@ -18,9 +21,20 @@ const texts = (given: unknown): string[] =>
     .slice(0, bounds.textStringsMax)
     .map((one) => one.slice(0, bounds.textBytesMax));
 
-const library = await import('mdns-js').catch(() => null);
-if (!library) say({ kind: 'missing' });
-else {
+if (isMainThread) {
+  process.on('disconnect', () => process.exit());
+  const thread = new Worker(new URL(import.meta.url));
+  thread.on('message', (said: Said) => process.send?.(said));
+  thread.on('error', () => {}); // 'exit' follows
+  thread.on('exit', () => process.exit(1));
+} else await listen();
+
+async function listen(): Promise<void> {
+  const library = await import('mdns-js').catch(() => null);
+  if (!library) {
+    setInterval(() => say({ kind: 'missing' }), bounds.heartbeatMs); // until it is heard and this process is ended
+    return;
+  }
   const mdns = library.default;
   // Without it, it would need a default route, and end when there is none.
   mdns.excludeInterface('0.0.0.0');

@@ -1,17 +1,21 @@
 /**
- * mdns-js as one more pair of ears, guarded: it runs in a thread that is ended
- * when it falls silent, started again after a while, and given up when it
- * keeps dying. Its absence is no fault.
+ * mdns-js as one more pair of ears, guarded: it runs in a process of its own
+ * that is ended when it falls silent, started again after a while, and given up
+ * when it keeps dying. Not in a thread: one that takes too much memory may take
+ * the whole process with it. Its absence is no fault, nor that it can't be
+ * started (inside the desktop program).
  *
  * What it hears passes the same checks as all that is heard. It adds hints,
  * which age; it knows of no goodbye and takes nothing away.
  */
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { bounds } from './bounds.ts';
 import { type Found, keyOf } from './found.ts';
 import { addressText, announcedBy, isPlausible } from './hints.ts';
 
-/** What the thread says. */
+/** What it says. */
 export type Said =
   | { kind: 'alive' }
   | { kind: 'missing' }
@@ -20,20 +24,20 @@ export type MdnsJsOptions = {
   onHeard(): void;
   /** Once: it stays off. */
   onGivenUp(why: string): void;
-  /** Another program for the thread, for tests. */
-  worker?: URL;
+  /** Another program in its place, for tests. */
+  program?: string;
 };
-type Thread = { worker: Worker; startedAtMs: number; aliveAtMs: number | null };
+type Guarded = { child: ChildProcess; startedAtMs: number; aliveAtMs: number | null };
 
-/** The worker lies beside this module in the sources, and beside the bundle when built. */
-const workerAddress = (here: string): URL =>
-  new URL(here.endsWith('.ts') ? './mdns-js-worker.ts' : './mdns-js-worker.js', here);
+/** The program lies beside this module in the sources, and beside the bundle when built. */
+const programBeside = (here: string): string =>
+  fileURLToPath(new URL(here.endsWith('.ts') ? './mdns-js-worker.ts' : './mdns-js-worker.js', here));
 
 export class MdnsJs {
   readonly #options: MdnsJsOptions;
   readonly #hints = new Map<string, { found: Found; untilMs: number }>();
   #deathsAtMs: number[] = [];
-  #thread: Thread | null = null;
+  #guarded: Guarded | null = null;
   #ticking: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #tickedAtMs = 0;
@@ -68,25 +72,27 @@ export class MdnsJs {
     this.isOff = true;
     clearInterval(this.#ticking);
     clearTimeout(this.#again);
-    await this.#thread?.worker.terminate();
+    const child = this.#guarded?.child;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
   }
 
-  // ------------------------------------------------------------- the thread
+  // ------------------------------------------------------------ the process
 
   #run(): void {
-    const worker = new Worker(this.#options.worker ?? workerAddress(import.meta.url), {
-      name: 'mdns-js',
-      resourceLimits: { maxOldGenerationSizeMb: bounds.memoryMebibytes },
-      stdout: true, // what it prints is not for our log
-      stderr: true,
+    if (process.versions['electron']) return this.#giveUp(null);
+    const child = fork(this.#options.program ?? programBeside(import.meta.url), [], {
+      execArgv: [`--max-old-space-size=${bounds.memoryMebibytes}`],
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'], // what it prints is not for our log
     });
-    const thread: Thread = { worker, startedAtMs: performance.now(), aliveAtMs: null };
-    this.#thread = thread;
-    worker.stdout.resume();
-    worker.stderr.resume();
-    worker.on('message', (said: Said) => this.#hear(thread, said));
-    worker.on('error', () => {}); // 'exit' follows and says it for every way to die
-    worker.on('exit', () => this.#died(thread));
+    const guarded: Guarded = { child, startedAtMs: performance.now(), aliveAtMs: null };
+    this.#guarded = guarded;
+    child.on('message', (said) => this.#hear(guarded, said as Said));
+    child.on('error', () => this.#died(guarded)); // it could not be started
+    child.on('exit', () => this.#died(guarded));
   }
 
   #tick(): void {
@@ -95,19 +101,19 @@ export class MdnsJs {
     const isLate = nowMs - this.#tickedAtMs > 2 * bounds.heartbeatMs;
     this.#tickedAtMs = nowMs;
     this.#age(nowMs);
-    const thread = this.#thread;
-    if (!thread) return;
-    if (isLate && thread.aliveAtMs !== null) thread.aliveAtMs = nowMs;
+    const guarded = this.#guarded;
+    if (!guarded) return;
+    if (isLate && guarded.aliveAtMs !== null) guarded.aliveAtMs = nowMs;
     const isSilent =
-      thread.aliveAtMs === null
-        ? nowMs - thread.startedAtMs > bounds.loadMs
-        : nowMs - thread.aliveAtMs > bounds.silenceMs;
-    if (isSilent) void thread.worker.terminate();
+      guarded.aliveAtMs === null
+        ? nowMs - guarded.startedAtMs > bounds.loadMs
+        : nowMs - guarded.aliveAtMs > bounds.silenceMs;
+    if (isSilent) guarded.child.kill('SIGKILL');
   }
 
-  #died(thread: Thread): void {
-    if (this.#thread !== thread) return;
-    this.#thread = null;
+  #died(guarded: Guarded): void {
+    if (this.#guarded !== guarded) return;
+    this.#guarded = null;
     if (this.isOff) return;
     const nowMs = performance.now();
     this.#deathsAtMs = [...this.#deathsAtMs.filter((atMs) => nowMs - atMs < bounds.deathsWithinMs), nowMs];
@@ -120,14 +126,15 @@ export class MdnsJs {
   /** What it heard before goes on to age. */
   #giveUp(why: string | null): void {
     this.isOff = true;
+    this.#guarded?.child.kill('SIGKILL');
     if (why) this.#options.onGivenUp(why);
   }
 
   // ------------------------------------------------------------------ hints
 
-  #hear(thread: Thread, said: Said): void {
+  #hear(guarded: Guarded, said: Said): void {
     if (this.isOff) return;
-    thread.aliveAtMs = performance.now();
+    guarded.aliveAtMs = performance.now();
     if (said.kind === 'missing') this.#giveUp(null);
     if (said.kind === 'heard') this.#note(said);
   }

@@ -1,6 +1,6 @@
 /**
- * Starts the masker of an attempt, and sees to it that it has ended before the
- * attempt's end is told.
+ * Starts the masker of an attempt, and sees to it that it has written all before
+ * the attempt's end is told.
  *
  * The job gets one end of a pipe that has no name any more; the masker has the
  * other. Inside the desktop program no process of Node can be started from its

@@ -1,25 +1,34 @@
 /** The guard around mdns-js, on programs that behave as badly as it can; the real one is heard in `test/netns`. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { bounds } from '../../../node-runtime/io/discovery/bounds.ts';
 import { textStrings } from '../../../node-runtime/io/discovery/hints.ts';
 import { MdnsJs } from '../../../node-runtime/io/discovery/mdns-js.ts';
 import { node } from './support.ts';
 
-const program = (text: string): URL =>
-  new URL(`data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads';\n${text}`)}`);
-const alive = `setInterval(() => parentPort.postMessage({ kind: 'alive' }), ${bounds.heartbeatMs});`;
+const folder = mkdtempSync(path.join(tmpdir(), 'bin-ears-'));
+function program(text: string): string {
+  const file = path.join(folder, `${randomUUID()}.mjs`);
+  writeFileSync(file, text);
+  return file;
+}
+const alive = `setInterval(() => process.send({ kind: 'alive' }), ${bounds.heartbeatMs});`;
 const heard = (strings: string[], port = 7400) =>
-  `parentPort.postMessage(${JSON.stringify({ kind: 'heard', addresses: ['10.0.0.9'], port, strings })});`;
+  `process.send(${JSON.stringify({ kind: 'heard', addresses: ['10.0.0.9'], port, strings })});`;
 
 let guarded: MdnsJs | null = null;
 let givenUp: string[] = [];
 function start(text: string): MdnsJs {
   givenUp = [];
-  guarded = new MdnsJs({ worker: program(text), onHeard: () => {}, onGivenUp: (why) => givenUp.push(why) });
+  guarded = new MdnsJs({ program: program(text), onHeard: () => {}, onGivenUp: (why) => givenUp.push(why) });
   guarded.start();
   return guarded;
 }
 afterEach(() => guarded?.stop());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the guarded library', () => {
   it('adds what passes the checks', async () => {
@@ -55,7 +64,7 @@ describe('the guarded library', () => {
   });
 
   it('is simply absent where it is not installed', async () => {
-    const one = start(`parentPort.postMessage({ kind: 'missing' });`);
+    const one = start(`process.send({ kind: 'missing' });`);
     await expect.poll(() => one.isOff).toBe(true);
     expect([givenUp, one.deaths]).toEqual([[], 0]);
   });
