@@ -13,6 +13,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AuditPageShape, makeAuditing } from './auditing.ts';
 import { makeContents } from './contents.ts';
@@ -61,7 +62,7 @@ import { inNames, leaderOf, whyNobody } from './requests/cluster-words.ts';
 import { makeDelegate } from './requests/delegate.ts';
 import { putExamples } from './requests/examples.ts';
 import { makeHandlers } from './requests/handlers.ts';
-import { identify } from './requests/identify.ts';
+import { identify, noteUses } from './requests/identify.ts';
 import { innerRoutes } from './requests/inner.ts';
 import { localFolder } from './requests/local-sandboxes.ts';
 import type { ListedSandbox, Parts } from './requests/parts.ts';
@@ -143,6 +144,8 @@ const LOAD_MS = 2_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const FIRST_LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 1_000;
+const NOTE_USES_MS = 30_000;
+const NOTE_LAST_MS = 500;
 const SENT_AWAY_MS = 10_000;
 const KNOWN_MS = 1_000;
 const LEAVE_MS = 2_500;
@@ -209,7 +212,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       if (stopped) return ended.catch(() => {});
       stopped = true;
       if (error) log.error({ err: error }, 'This node has to stop. The others go on, and so do its jobs.');
-      else await leave(loop, log);
+      else {
+        if (parts) await Promise.race([noteUses(parts).catch(() => {}), delay(NOTE_LAST_MS)]);
+        await leave(loop, log);
+      }
       await takeApart().catch((late) => log.error({ err: late }, 'Something did not stop in order.'));
       if (error) settle.failed(error);
       else settle.done();
@@ -537,6 +543,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       if (!stopped) lookIn(isComplete() ? RENEW_LOOK_MS : LOOK_AGAIN_MS);
     };
     lookIn(FIRST_LOOK_MS);
+    const notingUses = setInterval(
+      () =>
+        void noteUses(parts).catch((error) =>
+          log.info({ err: error }, 'When tokens were last used was not noted; it is tried again.'),
+        ),
+      NOTE_USES_MS,
+    );
+    undo.push(() => clearInterval(notingUses));
     dutiesChanged = () => {
       announceRole();
       lookIn(FIRST_LOOK_MS);

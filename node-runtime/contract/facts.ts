@@ -190,6 +190,8 @@ export type Fact =
       program?: string;
     }
   | { kind: 'tokenRemoved'; id: string }
+  /** When programs and sessions were last seen, wall time in ms: noted at most once an hour for each. */
+  | { kind: 'tokensUsed'; used: { id: string; at: number }[] }
   /** Ended by a person: these were signed in and are no more. */
   | { kind: 'sessionsEnded'; ids: string[] }
   // secrets

@@ -72,6 +72,9 @@ export const limits = {
   passwordHashesAtOnce: 2,
   passwordHashesWaitingMax: 20,
   signInKeptMax: 10_000,
+  /** The last use of a token or session is kept this exactly; the node that saw it knows it better while it runs. */
+  lastUseKeptMs: 3_600_000,
+  lastUsesPerEntryMax: 500,
   /** How soon an open stream ends after its session did. */
   sessionLookMs: 400,
   programWordsCharsMax: 60,

@@ -605,7 +605,7 @@ export const SignedIn = z
     byLink: z.boolean().meta({ description: 'Signed in with a one-time link, not with a password' }),
     since: Time,
     expiresAt: Time,
-    lastSeenAt: Time.optional().meta({ description: 'As the node that answers saw it, since it was started' }),
+    lastSeenAt: Time.optional().meta({ description: 'As the node that answers saw it; else to the hour' }),
     from: z.string().optional().meta({ description: 'The address it was signed in from' }),
     program: z.string().optional().meta({ description: 'With what, in words; as the program said itself' }),
     thisOne: z.boolean(),

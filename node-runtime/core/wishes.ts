@@ -32,6 +32,7 @@ export type Wish =
   | { wish: 'removeUser'; name: string }
   | ({ wish: 'createToken' } & access.NewToken)
   | { wish: 'removeToken'; id: string }
+  | { wish: 'noteUses'; used: { id: string; at: number }[] }
   | {
       wish: 'useLink';
       hash: string;
@@ -104,6 +105,11 @@ export function decide(state: Replicated, wish: Wish, circumstances: Circumstanc
       return access.decideRemoveToken(state.access, wish.id);
     case 'useLink':
       return access.decideUseLink(state.access, wish.hash, wish.session, circumstances.now);
+    case 'noteUses': {
+      const seen = wish.used.map(({ id, at }): [string, number] => [id, at]);
+      const used = access.usesToNote(state.access, seen);
+      return { facts: used.length > 0 ? [{ kind: 'tokensUsed', used }] : [] };
+    }
     case 'endSessions':
       return decideEndSessions(state.access, wish);
     case 'saveSecret':

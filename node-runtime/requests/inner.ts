@@ -173,6 +173,17 @@ export function innerRoutes(parts: Parts, handlers: Handlers): Inner {
       return json({ key, ...(secretsKey === undefined ? {} : { secretsKey }) });
     },
 
+    /** Tokens and sessions that another controller saw. */
+    async used({ body }) {
+      const { used } = z
+        .object({
+          used: z.array(z.object({ id: z.string().max(64), at: z.number() })).max(limits.lastUsesPerEntryMax),
+        })
+        .parse(JSON.parse((await body(65_536)).toString('utf8')));
+      const noted = await loop.ask('node', null, { wish: 'noteUses', used });
+      return 'code' in noted ? noted : json({});
+    },
+
     /** The active makes sure that its standby holds the key of the secrets. */
     async secretsKey({ node, body }) {
       const { key } = z

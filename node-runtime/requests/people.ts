@@ -8,14 +8,14 @@
 import { randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../contract/errors.ts';
 import { limits } from '../contract/limits.ts';
-import type { Role, Session } from '../contract/model.ts';
+import type { Role, Session, Token } from '../contract/model.ts';
 import { creatorOf, tokenViews, userNamed, userViews } from '../core/access/access.ts';
 import { programInWords } from '../core/access/program-words.ts';
 import { type Asked, type Caller, type Handlers, sessionOf } from '../io/http/asked.ts';
 import { hashPassword, verifyPassword } from '../io/trust/passwords.ts';
 import { makeToken, parseToken } from '../io/trust/tokens.ts';
 import type { Origin } from '../node.ts';
-import { identify } from './identify.ts';
+import { identify, lastUse } from './identify.ts';
 import type { Parts } from './parts.ts';
 import { isRefusal, originOf, replied, wish } from './wish.ts';
 
@@ -158,14 +158,11 @@ export function peopleHandlers(parts: Parts): Pick<Handlers, PeopleRoutes> {
 
     async tokens() {
       const tokens = await loop.read((state) => tokenViews(state.access));
-      const seen = (id: string) => parts.lastUsed.get(id);
-      return {
-        body: {
-          tokens: tokens.map((one) =>
-            seen(one.id) ? { ...one, lastUsedAt: new Date(seen(one.id)!).toISOString() } : one,
-          ),
-        },
+      const withUse = (one: Token): Token => {
+        const at = lastUse(parts, one.id);
+        return at === undefined ? one : { ...one, lastUsedAt: new Date(at).toISOString() };
       };
+      return { body: { tokens: tokens.map(withUse) } };
     },
 
     async tokenCreate(asked) {

@@ -10,6 +10,7 @@ import type { SignedIn } from '../contract/model.ts';
 import { type Access, userNamed } from '../core/access/access.ts';
 import { ownOf, sessionViews, type Whose } from '../core/access/sessions.ts';
 import type { Caller, Handlers } from '../io/http/asked.ts';
+import { lastUse } from './identify.ts';
 import type { Parts } from './parts.ts';
 import { seesEverything } from './rights.ts';
 import { replied, wish } from './wish.ts';
@@ -35,7 +36,7 @@ export function sessionHandlers(parts: Parts): Pick<Handlers, SessionRoutes> {
   }
 
   const seen = (one: SignedIn): SignedIn => {
-    const at = parts.lastUsed.get(one.id);
+    const at = lastUse(parts, one.id);
     return at === undefined ? one : { ...one, lastSeenAt: new Date(at).toISOString() };
   };
 

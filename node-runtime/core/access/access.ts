@@ -37,6 +37,8 @@ export type KnownToken = {
   expiresAt?: number;
   /** Of a program: it can do nothing but this. */
   scope?: TokenScope;
+  /** To the hour. */
+  lastUsedAt?: number;
   /** Of a session: from where it was opened, and with what, in words. */
   from?: string;
   program?: string;
@@ -89,6 +91,9 @@ export function applyToAccess(state: Access, entry: Entry): void {
       if (token) forget(state, token);
       break;
     }
+    case 'tokensUsed':
+      for (const { id, at } of fact.used) used(state, id, at);
+      break;
     case 'sessionsEnded':
       for (const id of fact.ids) {
         const token = state.tokens.get(id);
@@ -96,6 +101,11 @@ export function applyToAccess(state: Access, entry: Entry): void {
       }
       break;
   }
+}
+
+function used(state: Access, id: string, at: number): void {
+  const token = state.tokens.get(id);
+  if (token) state.tokens.set(id, { ...token, lastUsedAt: Math.max(at, token.lastUsedAt ?? 0) });
 }
 
 function signedIn(state: Access, name: string | undefined, at: number): void {
@@ -320,7 +330,20 @@ export function tokenView(state: Access, id: string): Token {
     ...{ id, label: token.label, role: token.role, createdAt: time(token.createdAt), createdBy: token.createdBy },
     ...(token.expiresAt === undefined ? {} : { expiresAt: time(token.expiresAt) }),
     ...(token.scope === undefined ? {} : { scope: token.scope }),
+    ...(token.lastUsedAt === undefined ? {} : { lastUsedAt: time(token.lastUsedAt) }),
   };
+}
+
+/** Of these uses those that are news here, to the hour: worth an entry. */
+export function usesToNote(state: Access, seen: Iterable<[id: string, at: number]>): { id: string; at: number }[] {
+  const news: { id: string; at: number }[] = [];
+  for (const [id, at] of seen) {
+    const token = state.tokens.get(id);
+    if (!token || at - (token.lastUsedAt ?? Number.NEGATIVE_INFINITY) < limits.lastUseKeptMs) continue;
+    news.push({ id, at });
+    if (news.length === limits.lastUsesPerEntryMax) break;
+  }
+  return news;
 }
 
 /** All people, by name. */

@@ -58,6 +58,7 @@ function toldOf(state: Replicated, entry: Entry): Told | null {
   switch (fact.kind) {
     // What follows by itself, and what the history of runs tells better.
     case 'workerRead':
+    case 'tokensUsed':
     case 'attemptPlaced':
     case 'attemptStarted':
     case 'attemptLost':

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Cluster, Run, RunSummary, Sandbox } from '../../../node-runtime/contract/model.ts';
+import type { Cluster, Run, RunSummary, Sandbox, Token } from '../../../node-runtime/contract/model.ts';
 import { makeLog } from '../../../node-runtime/io/machine/log.ts';
 import { forkRunner } from '../../../node-runtime/io/process/fork-runner.ts';
 import { startNode } from '../../../node-runtime/running-node.ts';
@@ -101,6 +101,23 @@ describe('a node that starts from a snapshot', () => {
     expect(refusalOf(other)).toBe('422 key_reused');
     expect((await node.through('work', 'ok.sh')).state).toBe('succeeded');
   });
+});
+
+it('when a token was last used is known after a restart', { timeout: 30_000 }, async () => {
+  const node = made(await RealNode.found());
+  await node.start(['--listen', '127.0.0.1:0']);
+  const { secret } = await node.must<{ secret: string }>('POST', '/api/v1/tokens', { role: 'viewer', label: 'ci' });
+  const lastUse = async () => (await node.must<{ tokens: Token[] }>('GET', '/api/v1/tokens')).tokens[0]!.lastUsedAt;
+  expect(await lastUse()).toBeUndefined();
+  const began = Date.now();
+  const { url, fingerprint } = node.running()!;
+  const asked = await binnacle(['status', '--json', '--url', url!, '--token', secret, '--fingerprint', fingerprint]);
+  expect([asked.code, asked.err]).toEqual([0, '']);
+  const seen = await lastUse();
+  expect(Date.parse(seen!)).toBeGreaterThanOrEqual(began);
+  await node.stop();
+  await node.start();
+  expect(await lastUse()).toBe(seen);
 });
 
 describe('a folder', () => {

@@ -24,6 +24,7 @@ import {
   userNamed,
   userView,
   userViews,
+  usesToNote,
 } from '../../../node-runtime/core/access/access.ts';
 
 const term = { era: 1, number: 1, node: 'ctl-a' };
@@ -357,5 +358,53 @@ describe('the state', () => {
       { kind: 'cancelAsked', run: 'r-1' },
     ]);
     expect(JSON.stringify(saveAccess(state))).toBe(before);
+  });
+});
+
+describe('the last use of a token', () => {
+  const hour = limits.lastUseKeptMs;
+
+  test('is news once an hour, for tokens that are there, and so many at a time', () => {
+    const state = crew();
+    for (const id of ['t1', 't2']) addToken(state, id);
+    expect(
+      usesToNote(
+        state,
+        new Map([
+          ['t1', 5_000],
+          ['gone', 5_000],
+        ]),
+      ),
+    ).toEqual([{ id: 't1', at: 5_000 }]);
+    apply(state, [{ kind: 'tokensUsed', used: [{ id: 't1', at: 5_000 }] }]);
+    expect(usesToNote(state, new Map([['t1', 5_000 + hour - 1]]))).toEqual([]);
+    expect(
+      usesToNote(
+        state,
+        new Map([
+          ['t1', 5_000 + hour],
+          ['t2', 1],
+        ]),
+      ),
+    ).toHaveLength(2);
+    const many = Array.from({ length: 1_000 }, (_, n): [string, number] => [`t${1 + (n % 2)}`, hour * 10]);
+    expect(usesToNote(state, many)).toHaveLength(limits.lastUsesPerEntryMax);
+  });
+
+  test('is shown, never goes back, and is kept in snapshots', () => {
+    const state = crew();
+    addToken(state, 't1');
+    apply(state, [
+      {
+        kind: 'tokensUsed',
+        used: [
+          { id: 't1', at: 9_000 },
+          { id: 'gone', at: 1 },
+        ],
+      },
+    ]);
+    apply(state, [{ kind: 'tokensUsed', used: [{ id: 't1', at: 8_000 }] }]);
+    expect(tokenView(state, 't1').lastUsedAt).toBe('1970-01-01T00:00:09.000Z');
+    expect(loadAccess(JSON.parse(JSON.stringify(saveAccess(state))))).toEqual(state);
   });
 });

@@ -151,6 +151,7 @@ const kinds: { [K in Fact['kind']]: [Extract<Fact, { kind: K }>, [string, string
     { kind: 'secretRemoved', name: 'DB_PASSWORD' },
     ['secretRemoved', 'ops removed the secret DB_PASSWORD'],
   ],
+  tokensUsed: [{ kind: 'tokensUsed', used: [{ id: 't9', at: 1 }] }, null],
   sessionsEnded: [{ kind: 'sessionsEnded', ids: ['t8', 't9'] }, ['sessionsEnded', 'ops ended 2 sessions of somebody']],
   sandboxRightsChanged: [
     { kind: 'sandboxRightsChanged', name: 'line-qa', rights: [{ who: 'everyone', may: ['read'] }] },
