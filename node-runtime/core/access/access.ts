@@ -3,9 +3,9 @@
  *
  * Holds hashes only: never a password, never the secret of a token. Sessions
  * and sign-in links are tokens with another `use`; they end with the person
- * they belong to. When something was last used is not known here: that is
- * memory of the shell, not worth an entry. Who may what in a sandbox is kept
- * here and decided in `rights.ts`; whose session is whose in `sessions.ts`.
+ * they belong to. When something was last used is kept to the hour; exactly
+ * only the node knows that saw it. Who may what in a sandbox is kept here and
+ * decided in `rights.ts`; whose session is whose in `sessions.ts`.
  *
  * Promise: a cluster that has an administrator keeps one.
  */
