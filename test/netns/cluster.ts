@@ -90,7 +90,9 @@ export class NetCluster {
     await first.start();
     await eventually('the first node leads', async () => (await first.ask('GET', '/readyz')).status === 200);
     for (const node of others) await this.#join(first, node);
-    await this.settled();
+    await this.settled().catch(async (error) => {
+      throw new Error(`${error.message}\n${await this.#seen()}`);
+    });
     await first.must('POST', '/api/v1/sandboxes', { name: 'work', kind: 'shared' });
     // Not to be cancelled between the making of the file and its line.
     const line = `echo "$BINNACLE_RUN $BINNACLE_TASK $BINNACLE_ATTEMPT" >>'${this.#marks}'/"$BINNACLE_RUN"`;
@@ -98,6 +100,17 @@ export class NetCluster {
     await first.put('work', 'mark.sh', mark, '?executable=1');
     await first.put('work', 'wait.sh', `${mark}exec sleep 2\n`, '?executable=1');
     this.#token = (await first.must<{ secret: string }>('POST', '/api/v1/tokens', { role: 'operator' })).secret;
+  }
+
+  /** What each node says of the cluster and has logged, for who has to find out why it does not settle. */
+  async #seen(): Promise<string> {
+    const said: string[] = [];
+    for (const node of this.nodes) {
+      const { thisNode, state, term, mode, standby, watch, charter, fresh, waitsFor } = (await this.view(node)) ?? {};
+      const seen = { roles: thisNode?.roles, state, term, mode, standby, watch, charter, fresh, waitsFor };
+      said.push(`${node.host}: ${JSON.stringify(seen)}`, node.log.slice(-4_000));
+    }
+    return said.join('\n');
   }
 
   async #join(member: HostNode, node: HostNode): Promise<void> {
