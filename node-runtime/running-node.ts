@@ -435,6 +435,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       version: programVersion,
       fingerprint: identity.fingerprint,
       address: () => url,
+      peerAddresses: () => peerAddresses(peersListen, peers?.port ?? null),
       doorAddresses: () => (door ? reachable(door.host, doorPort) : []),
       load: () => load,
       tasksRunning: () => worker?.running() ?? 0,

@@ -142,8 +142,11 @@ export function memberHandlers(parts: Parts): Pick<Handlers, MemberRoutes> {
           ? refuse('invite_invalid', 'The code is unknown, was used, or its time is over.')
           : reply;
       const { duties } = reply.body as { duties: ('controller' | 'watch' | 'worker')[] };
+      const self = loop.state.self.node;
       const members = parts.directory().nodes.map((one) => ({
-        ...{ node: one.id, name: one.name, addresses: one.addresses, duties: one.duties },
+        ...{ node: one.id, name: one.name, duties: one.duties },
+        // Of this node the journal knows it a second after its start; who joins before would never find it.
+        addresses: one.id === self ? parts.peerAddresses() : one.addresses,
       }));
       return {
         status: 201,

@@ -58,6 +58,8 @@ export type Parts = {
   fingerprint: string;
   /** `host:port` by which other machines may reach the door for people and programs; none when there is none. */
   doorAddresses(): string[];
+  /** `host:port` by which members may reach this node; none when they can't. */
+  peerAddresses(): string[];
   /** Attempts here whose outcome is not committed yet. */
   spooled(): number;
   /** Where people reach this node, once it listens. */

@@ -85,6 +85,8 @@ describe.skipIf(!trial)(`a node whose disk is full${why}`, () => {
     for (let at = 0; at < 10; at++) acknowledged.push((await node.through('work', 'quick.sh')).id);
     const { id } = await node.launch('work', 'wait.sh');
     await node.until(id, (run) => run.tasks[0]!.attempts[0]?.state === 'running');
+    // Before the disk is filled: what a job writes then is lost.
+    await eventually('it has begun', async () => (await node.output(id, 'script').catch(() => '')) === 'waiting\n');
     return { waiting: id, acknowledged };
   }
 

@@ -104,6 +104,30 @@ async function invited(...more: string[]): Promise<string> {
 const secretOf = (code: string): string => /\/([a-z2-9]{20})\./.exec(code)![1]!;
 
 describe('with an invite', () => {
+  it('in the first moment of a cluster: the answer says where the founder is reached', {
+    timeout: 30_000,
+  }, async () => {
+    const founder = await RealNode.found();
+    try {
+      await founder.start(door, {}, 'alive');
+      const invite = () => founder.ask('POST', '/api/v1/invites', { duties: ['worker'] });
+      const made = await eventually('it leads', async () => {
+        const one = await invite();
+        return one.status === 201 && one;
+      });
+      const { code } = made.json() as { code: string };
+      const got = await asked(
+        { port: portOf(founder.running()!.url!), path: '/api/v1/join', method: 'POST' },
+        await joining(secretOf(code), 'early'),
+      );
+      const { members } = JSON.parse(got.text) as { members: { name: string; addresses: string[] }[] };
+      const { addresses } = members.find((one) => one.name === 'atlas')!;
+      expect(addresses).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
+    } finally {
+      await founder.remove();
+    }
+  });
+
   it('a wrong authority: the new node turns away before it sends the secret', async () => {
     const code = await invited();
     const other = code.slice(0, -2) + (code.endsWith('00') ? '11' : '00');
