@@ -63,9 +63,13 @@ export class Store {
     this.audit = new AuditLog(open.audit);
   }
 
-  /** Answers every request of a group in order. Throws only a fault, after which the store must not be used. */
-  carryOut(group: Request[]): Answers {
-    const answers: Answers = { done: [], values: [], failed: [], full: this.full };
+  /**
+   * Answers every request of a group. Throws only a fault, after which the store must not be used.
+   * @param first is given what is known of the journal before history and audit are written: nobody's append waits for
+   * them. What it was given is not in the answer again.
+   */
+  carryOut(group: Request[], first?: (answers: Answers) => void): Answers {
+    let answers: Answers = { done: [], values: [], failed: [], full: this.full };
     const journalWork: Taken[] = [];
     const historyWork: Taken[] = [];
     const auditWork: Taken[] = [];
@@ -83,6 +87,10 @@ export class Store {
     );
     const isCut = this.cutAudit(cuts, auditWork, answers);
     if (isCut) this.commitJournal(journalWork, answers);
+    if (first && journalWork.length > 0 && historyWork.length + auditWork.length > 0) {
+      first({ ...answers, full: this.full });
+      answers = { done: [], values: [], failed: [], full: this.full };
+    }
     this.commit(this.open.history, historyWork, answers);
     if (cuts.length === 0) this.commit(this.open.audit, auditWork, answers);
     if (!isCut) this.refuseAll(journalWork, answers);

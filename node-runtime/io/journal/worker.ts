@@ -34,7 +34,7 @@ class Worker {
     try {
       for (this.drain(); this.waiting.length > 0; this.drain()) {
         const group = this.takeGroup();
-        const answers = this.store.carryOut(group);
+        const answers = this.store.carryOut(group, (first) => this.say({ kind: 'answers', answers: first }));
         const close = group.find(({ ask }) => ask.kind === 'close');
         if (close) {
           this.stop();
